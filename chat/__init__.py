@@ -1,0 +1,1 @@
+"""A real-time chat backend: accept in Redis, show at once, store in batches, confirm."""

@@ -1,0 +1,175 @@
+"""Every error the chat raises, so that a caller decides by type, `code` and `temporary` alone.
+
+ChatError
+├── RequestError            the caller's to mend; told with `code`, `message` and `field`
+│   ├── InvalidRequest
+│   ├── Unauthenticated
+│   ├── OriginRefused
+│   ├── NotAMember
+│   ├── RoomNotFound
+│   ├── RoomExists
+│   ├── RateLimited
+│   └── LimitReached
+├── BrokerError             Redis
+│   ├── BrokerUnavailable   temporary
+│   └── OutboxFull          temporary
+└── StoreError              the document store
+    ├── StoreUnavailable    temporary
+    ├── DocumentExists
+    ├── DocumentMissing
+    ├── CasMismatch         temporary
+    └── DocumentRefused
+"""
+
+from __future__ import annotations
+
+
+class ChatError(Exception):
+    """Anything the chat raises on purpose.
+
+    `code` is what clients and logs see. `temporary` is the only thing that decides on a retry.
+    """
+
+    code = "internal"
+    temporary = False
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class RequestError(ChatError):
+    """The request can't be taken; `message` says what is wrong and how to mend it."""
+
+    code = "bad-request"
+    status = 400
+
+
+class InvalidRequest(RequestError):
+    """A frame or body that has the wrong shape; `field` is the name the client used."""
+
+    code = "invalid"
+
+
+class Unauthenticated(RequestError):
+    """No identity, or one that can't be believed."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class OriginRefused(RequestError):
+    """A browser page from an origin that is not allowed."""
+
+    code = "origin-refused"
+    status = 403
+
+
+class NotAMember(RequestError):
+    """The room exists, but not for this user."""
+
+    code = "not-a-member"
+    status = 403
+
+
+class RoomNotFound(RequestError):
+    """No such room."""
+
+    code = "room-not-found"
+    status = 404
+
+
+class RoomExists(RequestError):
+    """A room with that id is there already, and is another one."""
+
+    code = "room-exists"
+    status = 409
+
+
+class RateLimited(RequestError):
+    """Too fast; `retry_after_s` seconds from now it would be taken."""
+
+    code = "rate-limited"
+    status = 429
+    temporary = True
+
+    def __init__(self, message: str, *, retry_after_s: float, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_s = retry_after_s
+
+
+class LimitReached(RequestError):
+    """A bound was reached that waiting does not lift (rooms per connection, members per room)."""
+
+    code = "limit-reached"
+    status = 409
+
+
+class BrokerError(ChatError):
+    """Redis could not do its part."""
+
+    code = "broker-error"
+
+
+class BrokerUnavailable(BrokerError):
+    """Redis did not answer in time; `action` may or may not have happened, and is safe to repeat."""
+
+    code = "unavailable"
+    temporary = True
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"the message broker did not answer ({action}); try again")
+        self.action = action
+
+
+class OutboxFull(BrokerError):
+    """Too many messages wait to be stored; nothing was accepted."""
+
+    code = "overloaded"
+    temporary = True
+
+    def __init__(self) -> None:
+        super().__init__("too many messages are waiting to be stored; try again later")
+
+
+class StoreError(ChatError):
+    """The document store could not do its part."""
+
+    code = "store-error"
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer, or can't write now; `action` may or may not have happened."""
+
+    code = "store-unavailable"
+    temporary = True
+
+    def __init__(self, action: str) -> None:
+        super().__init__(f"the document store is not available ({action})")
+        self.action = action
+
+
+class DocumentExists(StoreError):
+    """An insert met a document under that key."""
+
+    code = "document-exists"
+
+
+class DocumentMissing(StoreError):
+    """A change was asked for a document that is not there."""
+
+    code = "document-missing"
+
+
+class CasMismatch(StoreError):
+    """The document changed since it was read: read it again, decide again."""
+
+    code = "cas-mismatch"
+    temporary = True
+
+
+class DocumentRefused(StoreError):
+    """The store will never take this document (too large, a rule of the store, not encodable)."""
+
+    code = "document-refused"

@@ -1,0 +1,74 @@
+"""What travels on Redis's channels and stands in the room's log: one header line, then origins and frames.
+
+The forms are written by `accept_messages.lua`, `confirm_messages.lua` and `retract_message.lua`, and read here.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Origin(NamedTuple):
+    """Whose message an event is about."""
+
+    seq: int
+    sender_id: str
+    temp_id: str
+    accepted_ms: int
+
+
+class RoomEvents(NamedTuple):
+    """Durable events of a room with consecutive offsets, one frame each."""
+
+    kind: str  # new | retracted
+    room_id: str
+    epoch: str
+    first_offset: int
+    origins: list[Origin]
+    frames: list[bytes]
+
+
+class Confirmed(NamedTuple):
+    """Messages of a room that are stored now, as (seq, sender)."""
+
+    epoch: str
+    messages: list[tuple[int, str]]
+
+
+class UserEvents(NamedTuple):
+    """What only a user's own connections are told, and the messages it settles."""
+
+    kind: str  # confirmed | failed
+    epoch: str
+    room_id: str
+    seqs: list[int]
+    frames: list[bytes]
+
+
+def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed:
+    """Read what was published to a room."""
+    if payload.startswith(b"confirmed "):
+        _, epoch, *pairs = payload.decode().split(" ")
+        split = [pair.split(":") for pair in pairs]
+        return Confirmed(epoch, [(int(seq), sender) for seq, sender in split])
+    lines = payload.split(b"\n")
+    header = lines[0].decode().split(" ")
+    kind, epoch, first_offset = header[0], header[1], int(header[2])
+    if kind == "new":
+        first_seq = int(header[4])
+        origins = [_origin(first_seq + i, line) for i, line in enumerate(lines[1::2])]
+        return RoomEvents(kind, room_id, epoch, first_offset, origins, lines[2::2])
+    origin = Origin(int(header[4]), lines[1].decode(), "", 0)
+    return RoomEvents(kind, room_id, epoch, first_offset, [origin], lines[2::2])
+
+
+def read_user(payload: bytes) -> UserEvents:
+    """Read what was published to a user."""
+    lines = payload.split(b"\n")
+    kind, epoch, room_id, *seqs = lines[0].decode().split(" ")
+    return UserEvents(kind, epoch, room_id, [int(seq) for seq in seqs], lines[1:])
+
+
+def _origin(seq: int, line: bytes) -> Origin:
+    sender_id, temp_id, accepted_ms = line.decode().split(" ")
+    return Origin(seq, sender_id, temp_id, int(accepted_ms))
