@@ -1,0 +1,1 @@
+"""Redis as the chat uses it: one Lua file per atomic step, typed wrappers, and every key in one file."""

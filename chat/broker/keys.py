@@ -1,0 +1,97 @@
+"""Every Redis key and channel of the chat, built in one place.
+
+A room belongs to one of `SHARDS` shards; keys that one script touches carry the shard as hash tag
+(`chat:log:{7}:room456`), so the same scripts run on one Redis, behind Sentinel and on Redis Cluster.
+Ids are checked before they get here (`chat.model.ids`), so none holds `:` or a brace.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from zlib import crc32
+
+SHARDS = 16  # enough to spread over a Cluster's nodes; few enough to read all of them in one pipeline
+GROUP = "drain"  # the consumer group on every outbox
+
+DRAIN_LEASE = "chat:drain:lease"
+USER_CHANNEL_PREFIX = "chat:user:"
+
+
+def shard_of(room_id: str) -> int:
+    """Return the shard of a room, 0 <= shard < SHARDS."""
+    return crc32(room_id.encode()) % SHARDS
+
+
+@lru_cache(maxsize=65_536)
+def tag(room_id: str) -> str:
+    """Return the hash tag of a room with the room behind it: `{7}:room456`."""
+    return f"{{{shard_of(room_id)}}}:{room_id}"
+
+
+def head(room_id: str) -> str:
+    """Hash `seq`, `offset`, `epoch`: where the room's numbering and log stand."""
+    return f"chat:head:{tag(room_id)}"
+
+
+def log(room_id: str) -> str:
+    """Stream of the room's durable events, entry id = offset."""
+    return f"chat:log:{tag(room_id)}"
+
+
+def dedupe(room_id: str, sender_id: str, temp_id: str) -> str:
+    """String `seq epoch entry` (or `failed …`) of the message that a temp id became; lives 24 h."""
+    return f"chat:dedupe:{tag(room_id)}:{sender_id}:{temp_id}"
+
+
+def outbox(shard: int) -> str:
+    """Stream of the messages that wait to be stored."""
+    return f"chat:outbox:{{{shard}}}"
+
+
+def partial(shard: int) -> str:
+    """Hash of the settled messages (`entry:seq`) of outbox entries that are not settled as a whole yet."""
+    return f"chat:partial:{{{shard}}}"
+
+
+def dead(shard: int) -> str:
+    """Stream of dead letters: messages that were given up, kept until an operator re-drives them."""
+    return f"chat:dead:{{{shard}}}"
+
+
+def stats(shard: int) -> str:
+    """Hash of counters that scripts keep: `accepted`, `confirmed`, `retracted`."""
+    return f"chat:stats:{{{shard}}}"
+
+
+WORK_STATS = "chat:stats:work"  # hash of counters that workers keep: `store_round_trips`, `drain_tasks`
+NODES = "chat:nodes"  # hash node id -> what that server holds, as JSON; rows older than 10 min are dropped
+
+
+def room_channel(room_id: str) -> str:
+    """Pub/sub channel of a room's events."""
+    return f"chat:room:{tag(room_id)}"
+
+
+def user_channel(user_id: str) -> str:
+    """Pub/sub channel of what only one user's connections see."""
+    return f"{USER_CHANNEL_PREFIX}{user_id}"
+
+
+def node_channel(node_id: str) -> str:
+    """Pub/sub channel on which a server hears its own heartbeat."""
+    return f"chat:node:{node_id}"
+
+
+def room_members(room_id: str) -> str:
+    """Public key: set of the room's members, 1800 s."""
+    return f"chat:room_members:{room_id}"
+
+
+def user_rooms(user_id: str) -> str:
+    """Public key: set of the user's rooms, 1800 s."""
+    return f"chat:user_rooms:{user_id}"
+
+
+def msg_temp(temp_id: str) -> str:
+    """Public key: the optimistic message as JSON, 60 s."""
+    return f"chat:msg_temp:{temp_id}"

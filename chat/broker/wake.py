@@ -1,0 +1,77 @@
+"""After `wake_drain` a drain is on its way or under way, so whatever waits in the outbox will be stored.
+
+Before: a message was accepted. After: the worker's drain takes it. One lease for all shards says whether a
+wake-up is needed: whoever sets it sends one, the drain takes it over and holds it while it runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+
+import redis
+from redis.exceptions import ResponseError
+
+from chat.broker import keys, scripts
+from chat.broker.client import translated
+
+LEASE_MS = 5000  # a lost wake-up or a killed worker delays the next drain by no more
+log = logging.getLogger(__name__)
+
+
+def wake_drain(client: redis.Redis, send: Callable[[], object], *, is_forced: bool = False) -> bool:
+    """Send a wake-up unless one is on its way or a drain runs; return whether it was sent.
+
+    `is_forced` sends it whoever holds the lease: at a worker's start its holder may be the one just killed.
+    Whoever calls this after its message was accepted misses nothing: a drain that still holds the lease
+    looks once more after it has let go.
+
+    Raises: BrokerUnavailable, and whatever `send` raises (then the lease is free again).
+    """
+    token = f"wake-{secrets.token_hex(8)}"
+    with translated("wake drain"):
+        if not client.set(keys.DRAIN_LEASE, token, nx=not is_forced, px=LEASE_MS):
+            return False
+    try:
+        send()
+    except BaseException:
+        DrainLease(client, token).release()
+        raise
+    return True
+
+
+class DrainLease:
+    """The lease of one drain run, under its own name; another may take it over at any time.
+
+    It only saves wake-ups, so a Redis without memory for it stops no drain: drains are what frees memory.
+    """
+
+    def __init__(self, client: redis.Redis, owner: str) -> None:
+        self._client = client
+        self._owner = owner
+        self._release = client.register_script(scripts.load("release_lease").source)
+
+    def take(self) -> None:
+        """Take it over from the wake-up, and count the run."""
+        self._set("drain_tasks", 1)
+
+    def hold(self, store_round_trips: int = 0) -> None:
+        """Renew it, and count what the run asked of the store."""
+        self._set("store_round_trips", store_round_trips)
+
+    def release(self) -> None:
+        """Let go of it, unless another took it over."""
+        with translated("release drain lease"):
+            self._release([keys.DRAIN_LEASE], [self._owner])
+
+    def _set(self, counter: str, amount: int) -> None:
+        with translated("hold drain lease"):
+            try:
+                pipeline = self._client.pipeline(transaction=False)
+                pipeline.set(keys.DRAIN_LEASE, self._owner, px=LEASE_MS)
+                if amount:
+                    pipeline.hincrby(keys.WORK_STATS, counter, amount)
+                pipeline.execute()
+            except ResponseError as exc:
+                log.warning("drain-lease-not-set", extra={"error": str(exc), "action": "go on without"})
