@@ -1,0 +1,1 @@
+"""Where sockets end: HTTP, the WebSocket connection, its reader and its writer."""

@@ -1,0 +1,1 @@
+"""What travels on the wire, without any network: frames, events and the session's rules."""

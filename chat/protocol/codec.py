@@ -1,0 +1,244 @@
+"""The JSON of the wire, both ways: a client's frame becomes a typed command or an error that names its field.
+
+Decoding and checking are one pass of msgspec (about 1 µs). Only a frame that fails is looked at twice, to find
+the `ack` and the field for its error.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from chat.errors import ChatError, InvalidRequest, RateLimited
+from chat.model.ids import ID_PATTERN
+
+Id = Annotated[str, Meta(pattern=rf"\A{ID_PATTERN}\Z")]
+Ack = str | int | None
+Maybe = UnsetType
+PAGE_LIMIT = 200  # messages in one answer to get-messages
+ID_MEND = "must be 1 to 64 characters of A-Z a-z 0-9 _ . -"
+
+T = TypeVar("T")
+
+
+class Position(Struct, frozen=True, gc=False):
+    """Up to where a client has seen a room's events."""
+
+    epoch: Annotated[str, Meta(max_length=64)]
+    offset: Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class JoinData(Struct, frozen=True, gc=False):
+    roomIds: list[Id] | Maybe = UNSET  # noqa: N815
+    room_ids: list[Id] | Maybe = UNSET
+    since: dict[str, Position] | Maybe = UNSET
+
+    @property
+    def rooms(self) -> list[str]:
+        return _either(self.roomIds, self.room_ids, "roomIds")
+
+
+class LeaveData(Struct, frozen=True, gc=False):
+    roomIds: list[Id] | Maybe = UNSET  # noqa: N815
+    room_ids: list[Id] | Maybe = UNSET
+
+    @property
+    def rooms(self) -> list[str]:
+        return _either(self.roomIds, self.room_ids, "roomIds")
+
+
+class SendData(Struct, frozen=True, gc=False):
+    content: str
+    roomId: Id | Maybe = UNSET  # noqa: N815
+    room_id: Id | Maybe = UNSET
+    temp_id: Id | Maybe | None = UNSET
+    tempId: Id | Maybe | None = UNSET  # noqa: N815
+    reply_to: str | Maybe | None = UNSET
+    replyTo: str | Maybe | None = UNSET  # noqa: N815
+    attachments: list[dict[str, Any]] | Maybe | None = UNSET
+    metadata: dict[str, Any] | Maybe | None = UNSET
+
+    @property
+    def room(self) -> str:
+        return _either(self.roomId, self.room_id, "roomId")
+
+
+class GetMessagesData(Struct, frozen=True, gc=False):
+    roomId: Id | Maybe = UNSET  # noqa: N815
+    room_id: Id | Maybe = UNSET
+    before: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
+    after: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
+    limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
+
+    @property
+    def room(self) -> str:
+        return _either(self.roomId, self.room_id, "roomId")
+
+
+class GetFateData(Struct, frozen=True, gc=False):
+    roomId: Id | Maybe = UNSET  # noqa: N815
+    room_id: Id | Maybe = UNSET
+    temp_ids: Annotated[list[Id], Meta(max_length=500)] | Maybe = UNSET
+    tempIds: Annotated[list[Id], Meta(max_length=500)] | Maybe = UNSET  # noqa: N815
+
+    @property
+    def room(self) -> str:
+        return _either(self.roomId, self.room_id, "roomId")
+
+    @property
+    def sent(self) -> list[str]:
+        return _either(self.temp_ids, self.tempIds, "temp_ids")
+
+
+class NoData(Struct, frozen=True, gc=False):
+    """The event needs no data; whatever is in it is ignored."""
+
+
+class Join(Struct, frozen=True, gc=False, tag_field="event", tag="join-chat-rooms"):
+    data: JoinData
+    ack: Ack = None
+
+
+class Leave(Struct, frozen=True, gc=False, tag_field="event", tag="leave-chat-rooms"):
+    data: LeaveData
+    ack: Ack = None
+
+
+class Send(Struct, frozen=True, gc=False, tag_field="event", tag="send-chat-message"):
+    data: SendData
+    ack: Ack = None
+
+
+class GetMessages(Struct, frozen=True, gc=False, tag_field="event", tag="get-messages"):
+    data: GetMessagesData
+    ack: Ack = None
+
+
+class GetFate(Struct, frozen=True, gc=False, tag_field="event", tag="get-send-fate"):
+    data: GetFateData
+    ack: Ack = None
+
+
+class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat"):
+    data: NoData = NoData()
+    ack: Ack = None
+
+
+Command = Join | Leave | Send | GetMessages | GetFate | Heartbeat
+EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
+
+_decoder = msgspec.json.Decoder(Command)
+_encoder = msgspec.json.Encoder()
+
+
+class Refused(ChatError):
+    """A frame that is no command: `cause` is what to tell, `event` and `ack` what could be read of it."""
+
+    def __init__(self, cause: InvalidRequest, event: str | None, ack: Ack) -> None:
+        super().__init__(cause.message, field=cause.field)
+        self.cause = cause
+        self.event = event
+        self.ack = ack
+
+
+def decode(payload: bytes) -> Command:
+    """Return the command in a frame; raises Refused, which names the field and the mend."""
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
+        raise _refused(payload, exc) from None
+
+
+def encode(value: Any) -> bytes:
+    """Return any record, dict or list as JSON."""
+    return _encoder.encode(value)
+
+
+def event_frame(event: str, data: Any) -> bytes:
+    """Return a server event."""
+    return _encoder.encode({"event": event, "data": data})
+
+
+def ack_frame(ack: Ack, result: Any) -> bytes:
+    """Return the `ack` of a request that was done."""
+    return _encoder.encode({"event": "ack", "data": {"ack": ack, "ok": True, "result": result}})
+
+
+def refusal_frame(error: ChatError, event: str | None, ack: Ack) -> bytes:
+    """Return the `ack` with `ok: false` when there is one to answer, otherwise the `error` event."""
+    if ack is not None:
+        return _encoder.encode(
+            {"event": "ack", "data": {"ack": ack, "ok": False, "error": error_body(error)}}
+        )
+    return _encoder.encode({"event": "error", "data": {**error_body(error), "event": event}})
+
+
+def error_body(error: ChatError) -> dict[str, Any]:
+    """Return an error as clients see it; the cause of an internal one stays inside."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message, "field": error.field}
+    if isinstance(error, RateLimited):
+        body["retryAfter"] = round(error.retry_after_s, 3)
+    return body
+
+
+def message_failed_frame(temp_id: str, room_id: str, error: ChatError) -> bytes:
+    """Return `message-failed` for a message that was not accepted; it may be sent again if `retryable`."""
+    told = {"code": error.code, "message": error.message, "retryable": error.temporary}
+    return event_frame("message-failed", {"tempId": temp_id, "roomId": room_id, "error": told})
+
+
+def _either(first: T | UnsetType, second: T | UnsetType, name: str) -> T:
+    if not isinstance(first, UnsetType):
+        return first
+    if not isinstance(second, UnsetType):
+        return second
+    raise InvalidRequest(f"{name} is missing; add it to data", field=name)
+
+
+class _Outline(Struct):
+    event: Any = None
+    ack: Any = None
+
+
+_outline = msgspec.json.Decoder(_Outline)
+
+
+def _refused(payload: bytes, exc: Exception) -> Refused:
+    try:
+        outline = _outline.decode(payload)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return Refused(_unreadable(payload, exc), None, None)
+    event = outline.event if isinstance(outline.event, str) and len(outline.event) <= 64 else None
+    ack = outline.ack if isinstance(outline.ack, str | int) and not isinstance(outline.ack, bool) else None
+    return Refused(_explained(str(exc), outline), event, ack)
+
+
+def _unreadable(payload: bytes, exc: Exception) -> InvalidRequest:
+    if isinstance(exc, RecursionError):
+        return InvalidRequest("the frame is nested too deep; send a flat object", field="frame")
+    if not payload.lstrip().startswith(b"{"):
+        return InvalidRequest('the frame is no JSON object; send {"event": …, "data": {…}}', field="frame")
+    return InvalidRequest(f"the frame is not valid JSON ({exc}); send one JSON object", field="frame")
+
+
+def _explained(text: str, outline: _Outline) -> InvalidRequest:
+    if not isinstance(outline.event, str):
+        return InvalidRequest("event is missing or no string; name the event", field="event")
+    if outline.event not in EVENTS:
+        return InvalidRequest(f"unknown event; known are {', '.join(EVENTS)}", field="event")
+    path = re.search(r"`\$\.?([^`]*)`$", text)
+    names = (
+        [name for name in re.split(r"[.\[\]]+", path[1]) if name and name != "..." and not name.isdigit()]
+        if path
+        else []
+    )
+    missing = re.search(r"missing required field `(\w+)`", text)
+    field = missing[1] if missing else (names[1] if len(names) > 1 else (names[0] if names else "frame"))
+    if missing:
+        return InvalidRequest(f"{field} is missing; add it", field=field)
+    if "matching regex" in text:
+        return InvalidRequest(f"{field} {ID_MEND}", field=field)
+    return InvalidRequest(f"{field}: {text.split(' - at ')[0]}", field=field)
