@@ -1,0 +1,51 @@
+"""The web server: gevent first, then settings, then everything else. `make run` runs it, or `python app.py`."""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+# Patched before anything opens a socket or makes a lock, so the imports come late.
+import logging
+import os
+import signal
+import sys
+
+from gevent.event import Event
+from gevent.signal import signal as on_signal
+
+from chat.gateway.server import ChatServer, build
+from config.env import SettingError
+from config.logging import configure
+from config.settings import load_settings
+from tasks.persist import send_drain  # noqa: E402
+from workers.celery_app import app as celery_app  # noqa: E402
+
+log = logging.getLogger("chat.app")
+
+
+def create_server() -> ChatServer:
+    """Return a server as the environment sets it up; raises SettingError."""
+    settings = load_settings(os.environ)
+    configure(settings.log.level, settings.log.format)
+    celery_app.set_default()  # where the wake-up is sent
+    return build(settings, send_drain)
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code."""
+    try:
+        server = create_server()
+        server.start()
+    except (SettingError, OSError) as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 2
+    stopping = Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        on_signal(each, lambda *_: stopping.set())
+    stopping.wait()
+    server.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

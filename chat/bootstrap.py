@@ -1,0 +1,56 @@
+"""The only place that picks adapters: settings in, connected parts out. Nothing connects before its first use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import redis
+
+from chat.broker.client import RedisAddress, connect
+from chat.broker.counters import Counters
+from chat.broker.log import RedisRoomLog
+from chat.broker.members import RedisMembers
+from chat.store.base import Store
+from chat.store.url import open_store
+from config.settings import Settings
+
+DEFAULT_REDIS_URL = "redis://127.0.0.1:6379/0"  # where a part looks when it is started without `make run`
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The Redis side, over one client."""
+
+    address: RedisAddress
+    client: redis.Redis
+    log: RedisRoomLog
+    members: RedisMembers
+    counters: Counters
+
+
+def redis_address(settings: Settings) -> RedisAddress:
+    """Return where the chat's Redis is."""
+    return RedisAddress(
+        settings.redis.url or DEFAULT_REDIS_URL,
+        settings.redis.socket_timeout_s,
+        settings.redis.connect_timeout_s,
+    )
+
+
+def broker_of(settings: Settings) -> Broker:
+    """Return the chat's Redis adapters."""
+    address = redis_address(settings)
+    client = connect(address)
+    return Broker(address, client, RedisRoomLog(client), RedisMembers(client), Counters(client))
+
+
+def task_broker_of(settings: Settings) -> redis.Redis:
+    """Return a client of Celery's broker, which may be another Redis, to see whether it is there."""
+    address = redis_address(settings)
+    url = settings.celery.broker_url or address.url
+    return connect(RedisAddress(url, address.socket_timeout_s, address.connect_timeout_s), size=4)
+
+
+def store_of(settings: Settings) -> Store:
+    """Return the document store."""
+    return open_store(settings.store.url)

@@ -1,0 +1,182 @@
+"""Each frame of a client is acted on in the order it came, the quick ones at once and in the hub.
+
+A send by a known member, a heartbeat and a leave need no waiting. Anything else runs in a greenlet, and what the
+client sends meanwhile waits behind it, up to a bound past which the client is not read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gevent
+import msgspec
+
+from chat.errors import ChatError, InvalidRequest, LimitReached
+from chat.gateway.connection import Connection
+from chat.gateway.joining import Joining
+from chat.gateway.sending import Sending
+from chat.gateway.session import INBOX_LIMIT, Session
+from chat.hub import Hub
+from chat.model.clock import now_ms, rfc3339
+from chat.protocol import codec
+from chat.services.fates import Fates
+from chat.services.history import History, Page
+from chat.services.membership import Membership
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Routes commands to services and answers them."""
+
+    hub: Hub
+    membership: Membership
+    sending: Sending
+    joining: Joining
+    history: History
+    fates: Fates
+    rooms_per_socket: int
+
+    def on_message(self, connection: Connection, payload: bytes) -> None:
+        """Take one text message; called in the hub."""
+        session: Session = connection.context
+        if session.is_busy:
+            session.inbox.append(payload)
+            if len(session.inbox) >= INBOX_LIMIT:
+                connection.pause_reading()
+            return
+        command = self._decoded(session, payload)
+        if command is not None and not self._act_at_once(session, command):
+            session.is_busy = True
+            gevent.spawn(self._act_in_turn, session, command)
+
+    def on_binary(self, connection: Connection) -> None:
+        """Refuse a binary message."""
+        session: Session = connection.context
+        error = InvalidRequest("binary frames are not taken; send JSON as text", field="frame")
+        session.refuse(error, None, None)
+
+    def begin(self, session: Session) -> None:
+        """Act on what came before the session was welcomed, then on frames as they come."""
+        gevent.spawn(self._act_in_turn, session, None)
+
+    def _decoded(self, session: Session, payload: bytes) -> codec.Command | None:
+        try:
+            return codec.decode(payload)
+        except codec.Refused as refused:
+            session.refuse(refused.cause, refused.event, refused.ack)
+            return None
+
+    def _act_at_once(self, session: Session, command: codec.Command) -> bool:
+        """Act on a command that needs no waiting; return False for one that does."""
+        try:
+            if type(command) is codec.Send:
+                if not self.membership.is_known(command.data.room, session.user_id):
+                    return False
+                self.sending.send(session, command)
+            elif type(command) is codec.Heartbeat:
+                self._beat(session, command)
+            elif type(command) is codec.Leave:
+                self._leave(session, command)
+            else:
+                return False
+        except ChatError as exc:
+            session.refuse(exc, _event_of(command), command.ack)
+        return True
+
+    def _act_in_turn(self, session: Session, command: codec.Command | None) -> None:
+        """Act on a slow command and then on what came behind it."""
+        try:
+            while True:
+                if command is not None and not self._act_at_once(session, command):
+                    self._act_slowly(session, command)
+                if not session.inbox:
+                    break
+                command = self._decoded(session, session.inbox.popleft())
+        except Exception:
+            log.exception("command-failed", extra={"action": "close the connection"})
+            session.close(1011, "internal error")
+        finally:
+            session.is_busy = False
+            session.connection.resume_reading()
+
+    def _act_slowly(self, session: Session, command: codec.Command) -> None:
+        try:
+            result = _SLOW[type(command)](self, session, command)
+        except ChatError as exc:
+            session.refuse(exc, _event_of(command), command.ack)
+            return
+        if result is not None and command.ack is not None:
+            session.tell(codec.ack_frame(command.ack, result))
+
+    def _send(self, session: Session, command: codec.Send) -> None:
+        self._require(session, command.data.room)
+        self.sending.send(session, command)
+
+    def _join(self, session: Session, command: codec.Join) -> dict[str, Any]:
+        room_ids = list(dict.fromkeys(command.data.rooms))
+        if len(session.rooms | set(room_ids)) > self.rooms_per_socket:
+            raise LimitReached(
+                f"at most {self.rooms_per_socket} rooms a connection; leave some", field="roomIds"
+            )
+        since = command.data.since if isinstance(command.data.since, dict) else {}
+        for room_id in room_ids:
+            self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
+        return {
+            "rooms": {
+                room_id: self.joining.join(session, room_id, since.get(room_id)).result()
+                for room_id in room_ids
+            }
+        }
+
+    def _leave(self, session: Session, command: codec.Leave) -> None:
+        left = []
+        for room_id in command.data.rooms:
+            room = self.hub.rooms.get(room_id)
+            if room is not None and room_id in session.rooms:
+                self.joining.leave(session, room)
+                left.append(room_id)
+        if command.ack is not None:
+            session.tell(codec.ack_frame(command.ack, {"roomIds": left}))
+
+    def _get_messages(self, session: Session, command: codec.GetMessages) -> dict[str, Any]:
+        data = command.data
+        self._require(session, data.room)
+        before = data.before if isinstance(data.before, int) else None
+        after = data.after if isinstance(data.after, int) else None
+        return page_result(self.history.page(data.room, data.limit, before=before, after=after))
+
+    def _get_fate(self, session: Session, command: codec.GetFate) -> dict[str, Any]:
+        self._require(session, command.data.room)
+        fates = self.fates.of(command.data.room, session.user_id, command.data.sent)
+        return {"fates": fates}
+
+    def _beat(self, session: Session, command: codec.Heartbeat) -> None:
+        told = {"serverTime": rfc3339(now_ms())}
+        session.tell(codec.event_frame("heartbeat", told))
+        if command.ack is not None:
+            session.tell(codec.ack_frame(command.ack, told))
+
+    def _require(self, session: Session, room_id: str) -> None:
+        self.membership.require(room_id, session.user_id, is_guest=session.identity.is_guest)
+
+
+_SLOW: dict[type, Callable[[Dispatcher, Session, Any], Any]] = {
+    codec.Send: Dispatcher._send,
+    codec.Join: Dispatcher._join,
+    codec.GetMessages: Dispatcher._get_messages,
+    codec.GetFate: Dispatcher._get_fate,
+}
+
+
+def page_result(page: Page) -> dict[str, Any]:
+    """Return a page as clients get it, the messages not parsed again."""
+    return {"messages": [msgspec.Raw(each) for each in page.messages], "has_more": page.has_more}
+
+
+def _event_of(command: codec.Command) -> str:
+    return str(type(command).__struct_config__.tag)

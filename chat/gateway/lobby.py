@@ -1,0 +1,108 @@
+"""Connections come in here and leave from here; between the two, the dispatcher has them."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+
+from chat.broker import keys
+from chat.errors import BrokerUnavailable
+from chat.gateway.connection import RATE, TOO_SLOW, Connection
+from chat.gateway.dispatcher import Dispatcher
+from chat.gateway.relay import Relay
+from chat.gateway.session import Session
+from chat.hub import Hub, Room
+from chat.model.clock import now_ms, rfc3339
+from chat.model.publication import read_user
+from chat.protocol import codec
+
+RESUME_NEEDED = 4004
+GOING_AWAY = 1001
+RESUME_SPREAD_MS = 2000  # so that a room's members do not all come back at once
+HEARTBEAT_S = 30
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Lobby:
+    """Everyone who is connected to this process."""
+
+    hub: Hub
+    relay: Relay
+    dispatcher: Dispatcher
+    limits: dict[str, Any]  # as `welcome` tells them
+    user_told: Callable[[str, str, list[int]], list[int]]  # the account of unconfirmed messages
+    sessions: dict[Session, None] = field(default_factory=dict)
+
+    def enter(self, session: Session) -> None:
+        """Welcome a connection; its frames wait until it hears its user's channel."""
+        session.connection.context = session
+        self.sessions[session] = None
+        is_first = self.hub.add_user(session)
+        if is_first or not self.relay.is_connected:
+            self._listen(session.user_id)
+        welcome = {
+            "connectionId": session.connection.connection_id,
+            "userId": session.user_id,
+            "heartbeatSeconds": HEARTBEAT_S,
+            "limits": self.limits,
+            "serverTime": rfc3339(now_ms()),
+        }
+        session.tell(codec.event_frame("welcome", welcome))
+        self.dispatcher.begin(session)
+
+    def on_closed(self, connection: Connection, code: int) -> None:
+        """Forget a connection."""
+        session: Session | None = connection.context
+        if session is None:
+            return
+        self.sessions.pop(session, None)
+        self.hub.remove_user(session)
+        for room_id in session.rooms:
+            room = self.hub.rooms.get(room_id)
+            if room is not None:
+                room.remove(session)
+        session.inbox.clear()
+
+    def on_flood(self, connection: Connection) -> None:
+        """Close a connection that sends frames too fast."""
+        connection.context.close(RATE, "too many frames", after_ms=1000)
+
+    def on_overflow(self, connection: Connection) -> None:
+        """Close a connection that reads too slowly; it may come back and resume."""
+        connection.context.close(TOO_SLOW, "reader too slow", after_ms=1000)
+
+    def on_unresumable(self, room: Room) -> None:
+        """Send a room's members away to come back, because what they missed can't be replayed."""
+        for session in list(room.listeners):
+            if isinstance(session, Session):
+                after_ms = random.randrange(RESUME_SPREAD_MS)
+                session.close(RESUME_NEEDED, f"events of {room.room_id} were missed", after_ms=after_ms)
+
+    def leave(self, grace_s: float) -> None:
+        """Tell everyone that this server is leaving, and wait up to `grace_s` for their going."""
+        spread_ms = max(1000, int(grace_s * 1000))
+        for session in list(self.sessions):
+            told = {"reconnectInMs": random.randrange(spread_ms)}
+            session.tell(codec.event_frame("server-leaving", told))
+            session.connection.close(GOING_AWAY, "server leaving")
+        with gevent.Timeout(grace_s, False):
+            while self.sessions:
+                gevent.sleep(0.02)
+
+    def _listen(self, user_id: str) -> None:
+        try:
+            self.relay.listen(keys.user_channel(user_id), lambda payload: self._tell_user(user_id, payload))
+        except BrokerUnavailable:
+            log.warning("user-channel-not-heard-yet", extra={"action": "subscribe on reconnect"})
+
+    def _tell_user(self, user_id: str, payload: bytes) -> None:
+        events = read_user(payload)
+        known = self.user_told(events.room_id, events.epoch, events.seqs)
+        frames = [frame for seq, frame in zip(events.seqs, events.frames, strict=True) if seq not in known]
+        self.hub.tell_user(user_id, frames)

@@ -1,0 +1,37 @@
+"""Token buckets, each one number: the time until which what was taken is paid for (GCRA).
+
+Source of the algorithm: ITU-T I.371, the virtual scheduling form of the leaky bucket.
+"""
+
+from __future__ import annotations
+
+import time
+
+from chat.errors import RateLimited
+
+PRUNE_AT = 10_000  # users in the table before those that are square again are dropped
+
+
+class UserRate:
+    """Messages per second of each user in this process; `per_s` 0 turns it off."""
+
+    def __init__(self, per_s: float, burst_s: float = 2.0) -> None:
+        self._per_s = per_s
+        self._burst_s = burst_s
+        self._paid_until: dict[str, float] = {}
+
+    def take(self, user_id: str) -> None:
+        """Pay for one message; raises RateLimited with the time after which it would be taken."""
+        if not self._per_s:
+            return
+        now = time.monotonic()
+        paid = max(self._paid_until.get(user_id, 0.0), now - self._burst_s) + 1 / self._per_s
+        if paid > now:
+            wait = paid - now
+            raise RateLimited(
+                f"at most {self._per_s:g} messages a second; wait {wait:.2f} s", retry_after_s=wait
+            )
+        self._paid_until[user_id] = paid
+        if len(self._paid_until) > PRUNE_AT:
+            square = now - self._burst_s
+            self._paid_until = {user: at for user, at in self._paid_until.items() if at > square}

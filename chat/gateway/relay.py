@@ -1,0 +1,176 @@
+"""After a publication passed here, the hub has it in order, and whatever pub/sub lost was read from the log.
+
+Before: a script published. After: the hub fans out. One connection per process, owned by one greenlet. It is
+given up when nothing comes for `SILENCE_S` (this process publishes to itself every `PULSE_S`, so silence means a
+dead or half-open link), made again, subscribed again, and then each room's missed events are read from its log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+from gevent.timeout import Timeout
+
+from chat.broker import keys
+from chat.broker.wire import Wire, pack
+from chat.errors import BrokerUnavailable
+
+PULSE_S = 2.0
+SILENCE_S = 6.0
+SUBSCRIBE_TIMEOUT_S = 2.0
+SUBSCRIBE_CHUNK = 1000  # channels in one command
+RECONNECT_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
+log = logging.getLogger(__name__)
+
+OnMessage = Callable[[bytes], None]
+
+
+class Relay:
+    """The one subscriber of a server process.
+
+    `on_lost()` is called when the connection ends, `on_again(channel)` when a channel is subscribed once more
+    after that, `on_turn()` after each batch of messages.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        publish: Callable[[str, bytes], Any],
+        node_id: str,
+        *,
+        on_lost: Callable[[], None],
+        on_again: Callable[[str], None],
+        on_turn: Callable[[], None],
+    ) -> None:
+        self._wire = wire
+        self._publish = publish
+        self._pulse_channel = keys.node_channel(node_id)
+        self._on_lost = on_lost
+        self._on_again = on_again
+        self._on_turn = on_turn
+        self._handlers: dict[bytes, OnMessage] = {self._pulse_channel.encode(): lambda _: None}
+        self._confirmed: dict[bytes, Event] = {}
+        self._known: set[bytes] = set()  # channels that were subscribed once, on whatever connection
+        self._write_lock = BoundedSemaphore(1)
+        self._greenlets: list[Any] = []
+        self.is_connected = False
+        self.reconnects = -1  # the first connection is none
+
+    def start(self) -> None:
+        """Connect, and stay connected."""
+        self._greenlets = [gevent.spawn(self._run), gevent.spawn(self._pulse)]
+
+    def stop(self) -> None:
+        """Drop the connection and stay away."""
+        gevent.killall(self._greenlets)
+        self._wire.close()
+
+    def listen(self, channel: str, handler: OnMessage, timeout_s: float = SUBSCRIBE_TIMEOUT_S) -> None:
+        """Hand the channel's messages to `handler` from the return on.
+
+        Raises: BrokerUnavailable when it is not confirmed in time; it is subscribed as soon as that is possible.
+        """
+        name = channel.encode()
+        self._handlers[name] = handler
+        confirmed = self._confirmed.get(name)
+        if confirmed is None:
+            confirmed = self._confirmed[name] = Event()
+            self._command(b"SUBSCRIBE", [name])
+        if not confirmed.wait(timeout_s):
+            raise BrokerUnavailable("subscribe")
+
+    def forget(self, channels: Iterable[str]) -> None:
+        """Stop hearing channels."""
+        names = [channel.encode() for channel in channels]
+        for name in names:
+            self._handlers.pop(name, None)
+            self._confirmed.pop(name, None)
+            self._known.discard(name)
+        self._command(b"UNSUBSCRIBE", names)
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            gevent.sleep(RECONNECT_PAUSES_S[min(failures, len(RECONNECT_PAUSES_S) - 1)])
+            try:
+                self._connect()
+                failures = 0
+                while True:
+                    self._wire.receive()
+                    self._take_all()
+            except OSError as exc:
+                failures += 1
+                self._lose(exc)
+
+    def _connect(self) -> None:
+        self._wire.open()
+        self._wire.set_timeout(SILENCE_S)
+        names = list(self._handlers)
+        for name in names:
+            self._confirmed.setdefault(name, Event())
+        self.is_connected = True
+        self.reconnects += 1
+        for start in range(0, len(names), SUBSCRIBE_CHUNK):
+            self._command(b"SUBSCRIBE", names[start : start + SUBSCRIBE_CHUNK])
+
+    def _lose(self, exc: OSError) -> None:
+        if self.is_connected:
+            log.warning("relay-connection-lost", extra={"error": str(exc) or type(exc).__name__})
+        self.is_connected = False
+        self._wire.close()
+        for confirmed in self._confirmed.values():
+            confirmed.clear()
+        self._on_lost()
+
+    def _take_all(self) -> None:
+        """Handle what one read brought; then let others run, so that a flood can't hold the loop."""
+        next_reply = self._wire.next_reply
+        handlers = self._handlers
+        while (reply := next_reply()) is not False:
+            if reply[0] == b"message":
+                handler = handlers.get(reply[1])
+                if handler is not None:
+                    self._handle(handler, reply[2])
+            elif reply[0] == b"subscribe":
+                self._take_confirmation(reply[1])
+        self._on_turn()
+        gevent.sleep(0)
+
+    def _handle(self, handler: OnMessage, payload: bytes) -> None:
+        try:
+            handler(payload)
+        except Exception:
+            # One message that can't be handled must not end the reader of all of them.
+            log.exception("publication-not-handled", extra={"action": "go on"})
+
+    def _take_confirmation(self, name: bytes) -> None:
+        confirmed = self._confirmed.get(name)
+        if confirmed is not None:
+            confirmed.set()
+        if name in self._known:
+            self._on_again(name.decode())
+        elif name in self._handlers:
+            self._known.add(name)
+
+    def _command(self, verb: bytes, names: list[bytes]) -> None:
+        if not names or not self.is_connected:
+            return  # connecting subscribes to everything there is then
+        try:
+            with self._write_lock:
+                self._wire.send(pack((verb, *names)))
+        except OSError as exc:
+            log.warning("relay-write-failed", extra={"error": str(exc)})  # the reader notices too
+
+    def _pulse(self) -> None:
+        while True:
+            gevent.sleep(PULSE_S)
+            with Timeout(PULSE_S, False):
+                try:
+                    self._publish(self._pulse_channel, b"")
+                except BrokerUnavailable as exc:
+                    log.debug("pulse-failed", extra={"error": str(exc)})

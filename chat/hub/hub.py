@@ -1,0 +1,138 @@
+"""After a publication came through here, every local member of the room was handed it once, in order.
+
+Before: the relay read it from Redis. After: the writers send it. The hub knows no network: it keeps, for each
+room with local members, who they are and up to which offset they were served, and tells the relay when a
+publication does not follow on (`Gap`), so that the relay reads what is missing from the room's log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
+from typing import Any
+
+from chat.hub.room import Listener, Room
+from chat.hub.unconfirmed import Unconfirmed, Waiting
+from chat.model.events import BatchConfirmed
+from chat.model.publication import Confirmed, RoomEvents
+
+Fanout = Callable[[Iterable[Any], bytes], None]
+Framing = Callable[[bytes], bytes]
+
+
+class Applied(Enum):
+    """What became of a publication."""
+
+    DELIVERED = auto()  # or known already
+    GAP = auto()  # something before it is missing
+    FOREIGN = auto()  # it belongs to another epoch than the one the members were served from
+
+
+class Hub:
+    """All rooms and users that have connections in this process."""
+
+    def __init__(self, fanout: Fanout, framing: Framing) -> None:
+        self.rooms: dict[str, Room] = {}
+        self.users: dict[str, dict[Listener, None]] = {}
+        self.unconfirmed = Unconfirmed(self.has_user)
+        self._fanout = fanout
+        self._framing = framing
+        self._touched: list[Room] = []
+        self.deliveries = 0
+
+    def add_user(self, listener: Listener) -> bool:
+        """Note a connection; return True when it is its user's first here."""
+        listeners = self.users.setdefault(listener.user_id, {})
+        listeners[listener] = None
+        return len(listeners) == 1
+
+    def remove_user(self, listener: Listener) -> None:
+        """Forget a connection; the user's entry stays, empty, until the relay unsubscribes."""
+        self.users.get(listener.user_id, {}).pop(listener, None)
+
+    def has_user(self, user_id: str) -> bool:
+        """Tell whether the user has a connection here."""
+        return bool(self.users.get(user_id))
+
+    def apply(self, room: Room, events: RoomEvents) -> Applied:
+        """Deliver the events of a publication that are news, if they follow on."""
+        if events.epoch != room.epoch:
+            return Applied.FOREIGN
+        last = events.first_offset + len(events.frames) - 1
+        if last <= room.offset:
+            return Applied.DELIVERED
+        if events.first_offset > room.offset + 1:
+            return Applied.GAP
+        self._deliver(room, events, skip=room.offset + 1 - events.first_offset)
+        room.offset = last
+        return Applied.DELIVERED
+
+    def confirm(self, room: Room, confirmed: Confirmed) -> list[Waiting]:
+        """Tell the room that messages are stored, each sender's own left out; return what waited for it."""
+        if confirmed.epoch != room.epoch:
+            return []
+        told = self.unconfirmed.room_told(room.room_id, [seq for seq, _ in confirmed.messages])
+        self.tell_confirmed(room, confirmed.messages)
+        return told
+
+    def tell_confirmed(self, room: Room, messages: Iterable[tuple[int, str]]) -> None:
+        """Send `messages-confirmed` for (seq, sender) pairs to everyone in the room but the senders themselves."""
+        self.flush_room(room)
+        batch = BatchConfirmed(room.room_id, messages)
+        own = {each for sender in batch.senders for each in self.users.get(sender, ()) if each in room.listeners}
+        others = room.writers if not own else [each.writer for each in room.listeners if each not in own]
+        frame = self._framing(batch.frame())
+        self._fanout(others, frame)
+        for buffer in room.joining.values():
+            buffer.append((0, frame))
+        for listener in own:
+            rest = batch.frame(without=listener.user_id)
+            if rest:
+                self._fanout((listener.writer,), self._framing(rest))
+
+    def tell_user(self, user_id: str, frames: Iterable[bytes]) -> None:
+        """Send frames to every connection of a user."""
+        listeners = self.users.get(user_id)
+        if listeners:
+            self._fanout(
+                [each.writer for each in listeners], b"".join([self._framing(each) for each in frames])
+            )
+
+    def tell_others(self, room: Room, sender_id: str, frame: bytes, offset: int = 0) -> None:
+        """Send a frame to everyone in the room but one user's connections."""
+        self.flush_room(room)
+        framed = self._framing(frame)
+        self._fanout([each.writer for each in room.listeners if each.user_id != sender_id], framed)
+        for listener, buffer in room.joining.items():
+            if listener.user_id != sender_id:
+                buffer.append((offset, framed))
+
+    def flush(self) -> None:
+        """Hand what this turn delivered to the writers: one write per room and member."""
+        touched, self._touched = self._touched, []
+        for room in touched:
+            self.flush_room(room)
+
+    def flush_room(self, room: Room) -> None:
+        """Hand one room's frames over now, because something must come after them."""
+        if room.outgoing:
+            data, count = b"".join(room.outgoing), len(room.outgoing)
+            room.outgoing = []
+            writers = room.writers
+            self.deliveries += count * len(writers)
+            self._fanout(writers, data)
+
+    def _deliver(self, room: Room, events: RoomEvents, skip: int) -> None:
+        if events.kind == "retracted":
+            origin = events.origins[0]
+            self.tell_others(room, origin.sender_id, events.frames[0], events.first_offset)
+            self.unconfirmed.room_told(room.room_id, [origin.seq])
+            return
+        if not room.outgoing:
+            self._touched.append(room)
+        framed = [self._framing(frame) for frame in events.frames[skip:]]
+        room.outgoing += framed
+        room.last_seq = events.origins[-1].seq
+        for buffer in room.joining.values():
+            buffer += enumerate(framed, events.first_offset + skip)
+        self.unconfirmed.shown(events, skip)

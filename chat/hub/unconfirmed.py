@@ -1,0 +1,113 @@
+"""Every message that was shown here and is not settled yet, so that none stays a ghost.
+
+A confirmation travels by pub/sub, which can lose it. Whoever waits too long is asked for in Redis, and then in
+the store (`gateway/settler.py`); this module only keeps the account.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from chat.model.ids import message_id
+from chat.model.publication import RoomEvents
+
+REMEMBER_S = (
+    60.0  # how long a message that was settled by asking is known, so that its late event is no second one
+)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A shown message whose end is not told yet, to the room or to its sender."""
+
+    room_id: str
+    epoch: str
+    seq: int
+    sender_id: str
+    temp_id: str
+    accepted_ms: int
+    frame: bytes  # its new-chat-message
+    has_viewers: bool  # the room has members here who saw it
+    is_sender_told: bool = False
+    since: float = field(default_factory=time.monotonic)
+    missing_since: float | None = None  # first time Redis and the store knew nothing of it
+
+    @property
+    def message_id(self) -> str:
+        """The message's id."""
+        return message_id(self.room_id, self.seq, self.epoch)
+
+
+class Unconfirmed:
+    """The account, by room and seq. `is_local(user)` tells whether a sender has connections here."""
+
+    def __init__(self, is_local: Callable[[str], bool]) -> None:
+        self._is_local = is_local
+        self._rooms: dict[str, dict[int, Waiting]] = {}
+        self._settled: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return sum(len(waiting) for waiting in self._rooms.values())
+
+    def shown(self, events: RoomEvents, skip: int = 0) -> None:
+        """Note messages that were delivered to a room's members."""
+        waiting = self._rooms.setdefault(events.room_id, {})
+        now = time.monotonic()
+        for origin, frame in zip(events.origins[skip:], events.frames[skip:], strict=True):
+            seq, sender_id, temp_id, accepted_ms = origin
+            waiting[seq] = Waiting(
+                *(events.room_id, events.epoch, seq, sender_id, temp_id, accepted_ms, frame, True, False, now)
+            )
+
+    def shown_to_sender(self, waiting: Waiting) -> None:
+        """Note a message that only its sender saw, being in no room here."""
+        self._rooms.setdefault(waiting.room_id, {}).setdefault(waiting.seq, waiting)
+
+    def room_told(self, room_id: str, seqs: Iterable[int]) -> list[Waiting]:
+        """Note that the room's members were told of the end of these; return those that waited."""
+        waiting = self._rooms.get(room_id, {})
+        told = [waiting[seq] for seq in seqs if seq in waiting]
+        for each in told:
+            each.has_viewers = False
+            if each.is_sender_told or not self._is_local(each.sender_id):
+                del waiting[each.seq]
+        return told
+
+    def sender_told(self, room_id: str, epoch: str, seqs: Iterable[int]) -> list[int]:
+        """Note that the sender was told; return the seqs that it was told of before, by asking."""
+        waiting, before = self._rooms.get(room_id, {}), []
+        for seq in seqs:
+            if self._settled and message_id(room_id, seq, epoch) in self._settled:
+                before.append(seq)
+            each = waiting.get(seq)
+            if each is not None and each.epoch == epoch:
+                each.is_sender_told = True
+                if not each.has_viewers:
+                    del waiting[seq]
+        return before
+
+    def settle(self, waiting: Waiting) -> None:
+        """Drop a message whose end was found out by asking and told to everyone."""
+        now = time.monotonic()
+        self._settled[waiting.message_id] = now
+        of_room = self._rooms.get(waiting.room_id, {})
+        if of_room.get(waiting.seq) is waiting:
+            del of_room[waiting.seq]
+
+    def overdue(self, older_than_s: float) -> dict[str, list[Waiting]]:
+        """Return, by room, what waits longer than that; old memories are dropped on the way."""
+        now = time.monotonic()
+        for known, at in list(self._settled.items()):
+            if at < now - REMEMBER_S:
+                del self._settled[known]
+        found: dict[str, list[Waiting]] = {}
+        for room_id, waiting in list(self._rooms.items()):
+            if not waiting:
+                del self._rooms[room_id]
+                continue
+            late = [each for each in waiting.values() if each.since <= now - older_than_s]
+            if late:
+                found[room_id] = late
+        return found

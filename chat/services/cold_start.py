@@ -1,0 +1,72 @@
+"""After a room was warmed, its numbering goes on after the last stored message, under a new epoch.
+
+Needed at a room's first use, after a week of quiet, and after Redis lost its data. Numbering never restarts, and
+a message that was stored stays known by its temp id, so a resend is a duplicate even then.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chat.broker.base import LogRead, RoomLog
+from chat.errors import RoomNotFound
+from chat.model.ids import parse_message_id
+from chat.model.message import message_key
+from chat.model.room import RoomRecord
+from chat.store.base import Document, Kind, Store
+
+PROBE = 500  # messages looked for behind the last known one: a batch may be stored before last_seq is raised
+REMEMBERED = 1000  # newest messages whose temp ids are known again
+
+
+class _Sent(msgspec.Struct):
+    id: str
+    seq: int
+    sender_id: str
+    temp_id: str
+
+
+_sent = msgspec.json.Decoder(_Sent)
+_room = msgspec.json.Decoder(RoomRecord)
+
+
+class ColdStart:
+    """Tells where a room's log stands, from Redis, or else from the store."""
+
+    def __init__(self, log: RoomLog, store: Store) -> None:
+        self._log = log
+        self._store = store
+
+    def locate(self, room_id: str) -> LogRead:
+        """Return the position of a room's log, warming it when Redis has none.
+
+        Raises: RoomNotFound, StoreUnavailable, BrokerUnavailable.
+        """
+        at = self._log.read(room_id)
+        return self.warm(room_id) if at.status == "cold" else at
+
+    def warm(self, room_id: str) -> LogRead:
+        """Start the room's numbering in Redis from what the store has; another's start is kept."""
+        document = self._store.get(Kind.ROOM, room_id)
+        if document is None:
+            raise RoomNotFound(f"there is no room {room_id}", field="roomId")
+        last = _room.decode(document.body).last_seq
+        newest: dict[int, Document] = {}
+        while found := self._read(room_id, last + 1, last + PROBE):
+            newest |= found
+            last = max(found)
+        newest |= self._read(room_id, max(1, last - REMEMBERED + 1), last)
+        return self._log.warm(room_id, last, [_known(newest[seq]) for seq in sorted(newest)[-REMEMBERED:]])
+
+    def _read(self, room_id: str, first: int, last: int) -> dict[int, Document]:
+        numbers = {message_key(room_id, seq): seq for seq in range(first, last + 1)}
+        if not numbers:
+            return {}
+        found = self._store.get_many(Kind.MESSAGE, list(numbers))
+        return {numbers[key]: document for key, document in found.items()}
+
+
+def _known(document: Document) -> tuple[str, str, int, str]:
+    sent = _sent.decode(document.body)
+    ref = parse_message_id(sent.id)
+    return sent.sender_id, sent.temp_id, sent.seq, ref.epoch if ref else "0"

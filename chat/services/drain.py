@@ -1,0 +1,211 @@
+"""After a drain, whatever waited in the outbox is stored and confirmed, or retracted.
+
+Before: the accept step queued messages and somebody sent a wake-up. After: senders and rooms know.
+A drain killed anywhere only leaves work to repeat: an entry stays pending until its last message is settled.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from chat.broker.base import SUSPECT_ABOVE, Draining, DrainLeasing, OutboxEntry
+from chat.services.confirm import confirmations
+from chat.services.retract import GIVEN_UP, POISON, retractions
+from chat.services.settle import Failed, Pending, settle
+from chat.store.base import Store
+
+RUN_S = 8.0  # then another run goes on: under the 10 s that a stopping worker may take, and every time limit
+SMALL_BATCH = 100  # messages; after fewer it pays to wait a moment for company
+FIRST_TAKE = 32  # entries per shard; an entry holds up to 100 messages
+TAKE_AT_MOST = 4  # batches taken at once, about: what is taken waits in this process alone
+POISON_ABOVE = 8  # deliveries
+FIRST_PAUSE_S = 0.1  # while the store is away, doubled each time
+LONGEST_PAUSE_S = 2.0
+WAIT_SLICE_S = 1.0  # the lease is renewed that often during a long wait
+HANDED_BACK_IDLE_MS = 86_400_000  # older than any RECLAIM_IDLE_S: the next run takes it at once
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DrainPolicy:
+    """The knobs of a drain; the settings of the same names explain them."""
+
+    batch: int
+    linger_s: float
+    reclaim_idle_s: float
+    give_up_s: float
+    run_s: float = RUN_S
+
+
+class Drain:
+    """One run over all shards, by one consumer."""
+
+    def __init__(
+        self,
+        outbox: Draining,
+        store: Store,
+        lease: DrainLeasing,
+        policy: DrainPolicy,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._outbox = outbox
+        self._store = store
+        self._lease = lease
+        self._policy = policy
+        self._sleep = sleep
+        self._take_limit = FIRST_TAKE
+        self._is_more_waiting = False
+        self._counted_round_trips = store.round_trips
+        self._reclaim_at = self._ends_at = 0.0
+
+    def run(self) -> bool:
+        """Serve until nothing waits; return True when the time ran out first, and another run has to follow.
+
+        Raises: BrokerUnavailable; what was taken is then reclaimed by a later run.
+        """
+        self._ends_at = time.monotonic() + self._policy.run_s
+        self._lease.take()
+        while self._serve_until_quiet():
+            self._lease.release()
+            # Who queued a message while we held the lease sent no wake-up for it.
+            left = self._take()
+            if not left:
+                return False
+            self._serve(left)
+        return True
+
+    def _serve_until_quiet(self) -> bool:
+        while not self._is_late():
+            self._hold_lease()
+            if left_by_others := self._reclaim():
+                self._serve(left_by_others)
+                continue
+            entries = self._take()
+            if not entries:
+                return True
+            self._serve(entries)
+            if not self._is_more_waiting and sum(len(each.messages) for each in entries) < SMALL_BATCH:
+                self._wait(self._policy.linger_s)
+        return False
+
+    def _take(self) -> list[OutboxEntry]:
+        """Take new entries, as many as make some batches: one busy room gives few and large ones."""
+        entries = self._outbox.take(self._take_limit)
+        messages = sum(len(entry.messages) for entry in entries)
+        per_shard = Counter(entry.shard for entry in entries)
+        self._is_more_waiting = max(per_shard.values(), default=0) >= self._take_limit
+        if messages > TAKE_AT_MOST * self._policy.batch:
+            self._take_limit = max(self._take_limit // 2, 1)
+        elif self._is_more_waiting:
+            self._take_limit = min(self._take_limit * 2, self._policy.batch)
+        return entries
+
+    def _reclaim(self) -> list[OutboxEntry]:
+        """Take over what a dead worker left: at the start and then as often as it can be there."""
+        if time.monotonic() < self._reclaim_at:
+            return []
+        idle_s = self._policy.reclaim_idle_s
+        entries = self._outbox.reclaim(int(idle_s * 1000), FIRST_TAKE)
+        if entries:
+            log.warning("outbox-reclaimed", extra={"entries": len(entries)})
+        else:
+            self._reclaim_at = time.monotonic() + idle_s
+        return entries
+
+    def _serve(self, entries: Sequence[OutboxEntry]) -> None:
+        """Settle all messages of these entries, unless the run ends while the store is away."""
+        held = self._without_poison(self._unsettled(entries))
+        pause_s = FIRST_PAUSE_S
+        while held:
+            self._hold_lease()
+            size = self._batch_size(held)
+            batch, held = held[:size], held[size:]
+            waiting = self._settle(batch)
+            if len(waiting) < len(batch):
+                held += waiting
+                pause_s = FIRST_PAUSE_S
+                continue
+            held = self._without_expired(waiting + held)
+            if self._is_late():
+                self._outbox.keep(_entries_of(held), idle_ms=HANDED_BACK_IDLE_MS)
+                return
+            self._outbox.keep(_entries_of(held))
+            self._wait(pause_s * random.uniform(0.5, 1.0))
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _settle(self, batch: Sequence[Pending]) -> list[Pending]:
+        settled = settle(self._store, batch)
+        if settled.stored:
+            self._outbox.confirm(confirmations(settled.stored))
+        self._retract(settled.failed)
+        if settled.waiting:
+            log.warning("store-unavailable", extra={"waiting": len(settled.waiting), "action": "try again"})
+        return settled.waiting
+
+    def _retract(self, failed: Sequence[Failed]) -> None:
+        if failed:
+            message, code = failed[0].pending.message, failed[0].failure.code
+            first = {"room": message.room_id, "seq": message.seq, "code": code}
+            log.error("messages-retracted", extra={"count": len(failed), **first})
+            self._outbox.retract_all(retractions(failed))
+
+    def _unsettled(self, entries: Iterable[OutboxEntry]) -> list[Pending]:
+        """Return the open messages; only an entry that was delivered before can have settled ones."""
+        shards = {entry.shard for entry in entries if entry.deliveries > 1}
+        settled = {shard: self._outbox.settled(shard) for shard in shards}
+        return [
+            Pending(entry, message)
+            for entry in entries
+            for message in entry.messages
+            if entry.deliveries == 1 or f"{entry.entry_id}:{message.seq}" not in settled[entry.shard]
+        ]
+
+    def _without_poison(self, held: list[Pending]) -> list[Pending]:
+        """Retract what killed its worker each time: the first open message, all before it were settled."""
+        if held and held[0].entry.deliveries > POISON_ABOVE:
+            self._retract([Failed(held[0], POISON)])
+            return held[1:]
+        return held
+
+    def _without_expired(self, held: list[Pending]) -> list[Pending]:
+        """Give up on messages that have waited too long for the store."""
+        oldest_ms = (time.time() - self._policy.give_up_s) * 1000
+        expired = [Failed(each, GIVEN_UP) for each in held if each.message.accepted_ms < oldest_ms]
+        self._retract(expired)
+        return [each for each in held if each.message.accepted_ms >= oldest_ms] if expired else held
+
+    def _batch_size(self, held: Sequence[Pending]) -> int:
+        """Return how many messages go to the store at once: whole entries, or one message of a suspect."""
+        first = held[0].entry
+        if first.deliveries > SUSPECT_ABOVE + 1:
+            return 1
+        size = min(self._policy.batch, len(held))
+        while size < len(held) and held[size].entry is held[size - 1].entry:
+            size += 1
+        return size
+
+    def _hold_lease(self) -> None:
+        round_trips = self._store.round_trips
+        self._lease.hold(round_trips - self._counted_round_trips)
+        self._counted_round_trips = round_trips
+
+    def _wait(self, seconds: float) -> None:
+        while seconds > 0:
+            self._sleep(min(seconds, WAIT_SLICE_S))
+            seconds -= WAIT_SLICE_S
+            if seconds > 0:
+                self._hold_lease()
+
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._ends_at
+
+
+def _entries_of(held: Iterable[Pending]) -> list[OutboxEntry]:
+    """Return the entries of these messages, each once."""
+    return list({(each.entry.shard, each.entry.entry_id): each.entry for each in held}.values())

@@ -1,0 +1,128 @@
+"""After a batch was settled, each of its messages is stored, failed for good, or still waits.
+
+Before: the drain took it from the outbox. After: the drain confirms, retracts or tries again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from chat.broker.base import OutboxEntry, OutboxMessage
+from chat.model.events import document
+from chat.model.ids import message_id
+from chat.model.message import MessageFailure, message_key
+from chat.store.base import (
+    Exists,
+    Insert,
+    Kind,
+    Missing,
+    Outcome,
+    Raise,
+    Refused,
+    Store,
+    Unavailable,
+    Written,
+)
+
+CONFLICT = MessageFailure("conflict", "another message has this one's number; send it again", True)
+REFUSED = MessageFailure("refused", "the store does not take this message", False)
+log = logging.getLogger(__name__)
+
+
+class _Identity(msgspec.Struct):
+    id: str = ""
+
+
+_identity = msgspec.json.Decoder(_Identity)
+
+
+class Pending(NamedTuple):
+    """A message that waits to be stored, in the outbox entry that keeps it."""
+
+    entry: OutboxEntry
+    message: OutboxMessage
+
+
+class Stored(NamedTuple):
+    """A message that is durable, and its document as the store has it."""
+
+    pending: Pending
+    body: bytes
+
+
+class Failed(NamedTuple):
+    """A message that will never be stored."""
+
+    pending: Pending
+    failure: MessageFailure
+
+
+class Settled(NamedTuple):
+    """What became of a batch; `waiting` is to be tried again."""
+
+    stored: list[Stored]
+    failed: list[Failed]
+    waiting: list[Pending]
+
+
+def settle(store: Store, batch: Sequence[Pending]) -> Settled:
+    """Store a batch, and the last seq of its rooms, in one round trip."""
+    bodies = [_body_of(each.message) for each in batch]
+    inserts = [
+        Insert(Kind.MESSAGE, message_key(each.message.room_id, each.message.seq), body)
+        for each, body in zip(batch, bodies, strict=True)
+    ]
+    raises = list(_raises(batch))
+    outcomes = store.write_many([*inserts, *raises])
+    held_back = _rooms_not_raised(raises, outcomes[len(inserts) :])
+    settled = Settled([], [], [])
+    for each, body, outcome in zip(batch, bodies, outcomes, strict=False):
+        if each.message.room_id in held_back:
+            settled.waiting.append(each)
+        else:
+            _sort(settled, each, body, outcome)
+    return settled
+
+
+def _sort(settled: Settled, each: Pending, body: bytes, outcome: Outcome) -> None:
+    match outcome:
+        case Written():
+            settled.stored.append(Stored(each, body))
+        case Exists(found) if _identity.decode(found).id == _identity.decode(body).id:
+            settled.stored.append(Stored(each, found))  # ours from an earlier try, perhaps edited since
+        case Exists():
+            settled.failed.append(Failed(each, CONFLICT))
+        case Refused(reason):
+            where = {"room": each.message.room_id, "seq": each.message.seq}
+            log.error("message-refused", extra={**where, "reason": reason})
+            settled.failed.append(Failed(each, REFUSED))
+        case _:
+            settled.waiting.append(each)
+
+
+def _body_of(message: OutboxMessage) -> bytes:
+    return document(message_id(message.room_id, message.seq, message.epoch), message.seq, message.members)
+
+
+def _raises(batch: Sequence[Pending]) -> Iterator[Raise]:
+    """Raise each room's last seq also over messages that fail: their number was seen and stays taken."""
+    last: dict[str, int] = {}
+    for _, message in batch:
+        last[message.room_id] = max(last.get(message.room_id, 0), message.seq)
+    for room_id, seq in last.items():
+        yield Raise(Kind.ROOM, room_id, "last_seq", seq)
+
+
+def _rooms_not_raised(raises: Sequence[Raise], outcomes: Sequence[Outcome]) -> set[str]:
+    """Return the rooms whose last seq the store could not take yet; until then their messages wait."""
+    held_back = set()
+    for each, outcome in zip(raises, outcomes, strict=True):
+        if isinstance(outcome, Unavailable):
+            held_back.add(each.key)
+        elif isinstance(outcome, Missing | Refused):
+            log.warning("last-seq-not-raised", extra={"room": each.key, "outcome": outcome})
+    return held_back
