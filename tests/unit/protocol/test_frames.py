@@ -1,0 +1,253 @@
+"""Frames: what a client sends becomes the same events however it is cut, and faults earn the right code."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ProtocolError
+from websockets.frames import Close, Opcode
+from websockets.frames import Frame as TheirFrame
+from websockets.protocol import Protocol, Side, State
+from websockets.utils import apply_mask
+
+from chat.protocol.frames import (
+    Binary,
+    Closed,
+    Event,
+    Fault,
+    FrameReader,
+    Ping,
+    Pong,
+    close_frame,
+    ping_frame,
+    pong_frame,
+    text_frame,
+)
+
+LIMIT = 300
+MASK = b"\x01\x9e\x53\xfa"
+CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+def frame(opcode: int, payload: bytes = b"", fin: bool = True, masked: bool = True, rsv: int = 0) -> bytes:
+    size = len(payload)
+    if size < 126:
+        length = bytes((size,))
+    else:
+        length = b"\x7e" + size.to_bytes(2) if size < 65536 else b"\x7f" + size.to_bytes(8)
+    head = bytes((fin << 7 | rsv << 4 | opcode,))
+    if not masked:
+        return head + length + payload
+    return head + bytes((length[0] | 0x80,)) + length[1:] + MASK + apply_mask(payload, MASK)
+
+
+def read(*pieces: bytes, limit: int = LIMIT) -> list[Event]:
+    reader = FrameReader(limit)
+    return [event for piece in pieces for event in reader.feed(piece)]
+
+
+STREAM = (
+    frame(TEXT, b"one")
+    + frame(PING, b"p")
+    + frame(TEXT)
+    + frame(TEXT, "é".encode()[:1], fin=False)
+    + frame(PONG)
+    + frame(CONT, "é".encode()[1:], fin=False)
+    + frame(CONT)
+    + frame(TEXT, b"y" * 200)
+    + frame(BINARY, b"\x00\xff")
+    + frame(BINARY, b"\x01", fin=False)
+    + frame(CONT, b"\x02")
+    + frame(TEXT, b"z" * LIMIT)
+    + frame(CLOSE, b"\x0f\xa1bye")
+)
+EVENTS: list[Event] = [
+    b"one", Ping(b"p"), b"", Pong(b""), "é".encode(), b"y" * 200,
+    Binary(b"\x00\xff"), Binary(b"\x01\x02"), b"z" * LIMIT, Closed(4001, "bye"),
+]  # fmt: skip
+
+
+def test_stream_becomes_its_events_when_fed_whole() -> None:
+    assert read(STREAM) == EVENTS
+
+
+def test_events_are_the_same_when_cut_anywhere() -> None:
+    for cut in range(len(STREAM)):
+        assert read(STREAM[:cut], STREAM[cut:]) == EVENTS, cut
+
+
+@pytest.mark.parametrize("size", [125, 200, 70_000])
+def test_message_is_whole_when_its_first_piece_looks_like_a_short_frame(size: int) -> None:
+    sent = frame(TEXT, b"y" * size)
+    for cut in range(1, 140):
+        assert read(sent[:cut], sent[cut:], limit=size) == [b"y" * size], cut
+
+
+def test_events_are_the_same_when_fed_byte_by_byte() -> None:
+    assert read(*(STREAM[at : at + 1] for at in range(len(STREAM)))) == EVENTS
+
+
+@given(cuts=st.lists(st.integers(0, len(STREAM)), max_size=30))
+def test_events_are_the_same_when_cut_often(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), len(STREAM)]
+    pieces = [STREAM[start:stop] for start, stop in pairwise(edges)]
+    assert read(*pieces) == EVENTS
+
+
+def test_every_frame_is_counted_when_fragments_make_no_message() -> None:
+    reader = FrameReader(LIMIT)
+    reader.feed(frame(TEXT, fin=False) + frame(CONT, fin=False) * 5 + frame(PING) + frame(CONT, b"x")[:3])
+    assert reader.frames == 7
+    reader.feed(frame(CONT, b"x")[3:])
+    assert reader.frames == 1
+    reader.feed(frame(TEXT, b"x"))
+    assert reader.frames == 1
+    reader.feed(frame(TEXT, b"x")[:1])
+    assert reader.frames == 0
+
+
+@pytest.mark.parametrize("size", [125, 126, 65535, 65536])
+def test_message_at_the_limit_is_taken_and_one_byte_more_is_1009(size: int) -> None:
+    assert read(frame(TEXT, b"x" * size), limit=size) == [b"x" * size]
+    too_big = frame(TEXT, b"x" * (size + 1))
+    for sent in (too_big, too_big[:14]):  # the header is enough
+        assert [event.code for event in read(sent, limit=size) if isinstance(event, Fault)] == [1009]
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(TEXT, b"x" * 200, fin=False) + frame(CONT, b"x" * 101)[:8], 1009),
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(TEXT, b"\xed\xa0\x80"), 1007),  # a lone surrogate
+        (frame(TEXT, b"\xc3", fin=False) + frame(CONT, b"\xc3", fin=False), 1007),  # before the message ends
+        (frame(TEXT, b"\xc3", fin=False) + frame(CONT), 1007),
+        (frame(CLOSE, b"\x03\xe8\xff"), 1007),
+        (frame(TEXT, b"x", masked=False), 1002),
+        (frame(CLOSE, masked=False), 1002),
+        (frame(TEXT, b"x", rsv=4), 1002),
+        (frame(PING, rsv=1), 1002),
+        (frame(3), 1002),
+        (frame(11), 1002),
+        (frame(CONT), 1002),
+        (frame(TEXT, fin=False) + frame(TEXT), 1002),
+        (frame(PING, b"x" * 126), 1002),
+        (frame(PING, fin=False), 1002),
+        (frame(CLOSE, b"\x03"), 1002),
+        (frame(CLOSE, b"\x03\xed"), 1002),  # 1005 must not be sent
+    ],
+)
+def test_fault_earns_its_code_and_ends_the_stream(sent: bytes, code: int) -> None:
+    for pieces in (
+        [sent + frame(TEXT, b"later")],
+        [*(sent[i : i + 1] for i in range(len(sent))), frame(TEXT)],
+    ):
+        events = read(*pieces)
+        assert [event.code for event in events if isinstance(event, Fault)] == [code]
+        assert isinstance(events[-1], Fault)
+
+
+def test_close_keeps_its_code_when_it_comes_between_fragments() -> None:
+    sent = frame(TEXT, b"a", fin=False) + frame(CLOSE, b"\x03\xe8") + frame(CONT, b"b")
+    assert read(sent) == [Closed(1000, "")]
+
+
+def test_empty_close_is_1005() -> None:
+    assert read(frame(CLOSE)) == [Closed(1005, "")]
+
+
+def test_nothing_is_copied_again_when_a_frame_comes_in_pieces() -> None:
+    reader = FrameReader(65536)
+    sent = frame(TEXT, b"x" * 65535)
+    for at in range(9):
+        reader.feed(sent[at : at + 1])
+    kept = reader._buffer
+    for at in range(9, len(sent) - 1):
+        assert reader.feed(sent[at : at + 1]) == []
+    assert reader._buffer is kept
+    assert reader.feed(sent[-1:]) == [b"x" * 65535]
+    assert reader._buffer is None
+
+
+@pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
+def test_frames_are_read_by_another_implementation(size: int) -> None:
+    client = Protocol(Side.CLIENT, state=State.OPEN)
+    client.receive_data(
+        text_frame(b"x" * size) + ping_frame(b"1") + pong_frame(b"2") + close_frame(4001, "é" * 99)
+    )
+    text, ping, pong, close = client.events_received()
+    assert [text, ping, pong] == [
+        TheirFrame(Opcode.TEXT, b"x" * size),
+        TheirFrame(Opcode.PING, b"1"),
+        TheirFrame(Opcode.PONG, b"2"),
+    ]
+    assert isinstance(close, TheirFrame)
+    assert Close.parse(bytes(close.data)) == Close(4001, "é" * 61)  # 123 bytes hold no half character
+    assert close_frame(1005) == b"\x88\x00"
+
+
+FRAMES = st.builds(
+    frame,
+    opcode=st.sampled_from([TEXT] * 6 + [CONT] * 4 + [BINARY, PING, PONG, CLOSE, 3, 11]),
+    payload=st.binary(max_size=60) | st.text(max_size=40).map(str.encode) | st.just(b"x" * 126),
+    fin=st.sampled_from([True, True, False]),
+    masked=st.sampled_from([True] * 20 + [False]),
+    rsv=st.sampled_from([0] * 20 + [1, 4]),
+)
+
+
+@settings(max_examples=400)
+@given(frames=st.lists(FRAMES, max_size=12), cut=st.integers(1, 40))
+def test_reader_agrees_with_the_websockets_package(frames: list[bytes], cut: int) -> None:
+    sent = b"".join(frames)
+    expected = _as_websockets_reads(frames)
+    if expected is not None:
+        assert _told(read(*(sent[at : at + cut] for at in range(0, len(sent), cut)))) == expected
+        assert _told(read(sent)) == expected
+
+
+def _told(events: list[Event]) -> list[object]:
+    return [("fault", event.code) if isinstance(event, Fault) else event for event in events]
+
+
+def _as_websockets_reads(frames: list[bytes]) -> list[object] | None:
+    """Read with `Protocol` alone; None where it is known to be wrong (control frames between fragments)."""
+    protocol = Protocol(Side.SERVER, state=State.OPEN, max_size=LIMIT)
+    told: list[object] = []
+    message, is_text = b"", True
+    for raw in frames:
+        is_inside = protocol.current_size is not None
+        if is_inside and raw[0] & 8 and (raw[0] & 15 == CLOSE or (protocol.current_size or 0) + 126 > LIMIT):
+            return None
+        protocol.receive_data(raw)
+        for event in protocol.events_received():
+            assert isinstance(event, TheirFrame)
+            data = bytes(event.data)
+            if event.opcode in (Opcode.PING, Opcode.PONG):
+                told.append(Ping(data) if event.opcode is Opcode.PING else Pong(data))
+            elif event.opcode is Opcode.CLOSE:
+                close = Close.parse(data)
+                return [*told, Closed(int(close.code), close.reason)]
+            else:
+                if event.opcode is not Opcode.CONT:
+                    message, is_text = b"", event.opcode is Opcode.TEXT
+                message += data
+                if is_text and not _may_be_utf8(message, event.fin):
+                    return [*told, ("fault", 1007)]
+                if event.fin:
+                    told.append(message if is_text else Binary(message))
+        if protocol.parser_exc is not None:
+            assert protocol.close_sent is not None or isinstance(protocol.parser_exc, ProtocolError)
+            return [*told, ("fault", int(protocol.close_sent.code) if protocol.close_sent else 1002)]
+    return told
+
+
+def _may_be_utf8(message: bytes, is_whole: bool) -> bool:
+    try:
+        message.decode()
+    except UnicodeDecodeError as exc:
+        return not is_whole and exc.reason == "unexpected end of data"
+    return True
