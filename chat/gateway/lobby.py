@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,10 +22,12 @@ from chat.model.clock import now_ms, rfc3339
 from chat.model.publication import read_user
 from chat.protocol import codec
 
+TOKEN_EXPIRED = 4002
 RESUME_NEEDED = 4004
 GOING_AWAY = 1001
 RESUME_SPREAD_MS = 2000  # so that a room's members do not all come back at once
 HEARTBEAT_S = 30
+EXPIRY_CHECK_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -43,9 +46,8 @@ class Lobby:
         """Welcome a connection; its frames wait until it hears its user's channel."""
         session.connection.context = session
         self.sessions[session] = None
-        is_first = self.hub.add_user(session)
-        if is_first or not self.relay.is_connected:
-            self._listen(session.user_id)
+        self.hub.add_user(session)
+        self._listen(session.user_id)
         welcome = {
             "connectionId": session.connection.connection_id,
             "userId": session.user_id,
@@ -84,6 +86,10 @@ class Lobby:
                 after_ms = random.randrange(RESUME_SPREAD_MS)
                 session.close(RESUME_NEEDED, f"events of {room.room_id} were missed", after_ms=after_ms)
 
+    def start(self) -> None:
+        """Begin to send away those whose tokens run out."""
+        gevent.spawn(self._expire)
+
     def leave(self, grace_s: float) -> None:
         """Tell everyone that this server is leaving, and wait up to `grace_s` for their going."""
         spread_ms = max(1000, int(grace_s * 1000))
@@ -94,6 +100,15 @@ class Lobby:
         with gevent.Timeout(grace_s, False):
             while self.sessions:
                 gevent.sleep(0.02)
+
+    def _expire(self) -> None:
+        while True:
+            gevent.sleep(EXPIRY_CHECK_S)
+            now = time.time()
+            for session in list(self.sessions):
+                expires_at = session.identity.expires_at
+                if expires_at is not None and expires_at <= now:
+                    session.close(TOKEN_EXPIRED, "token expired")
 
     def _listen(self, user_id: str) -> None:
         try:

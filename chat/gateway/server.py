@@ -72,6 +72,7 @@ class ChatServer:
         self.rooms.start(self.relay)
         self.settler.start()
         self.nudge.start()
+        self.lobby.start()
         self.stats.start()
         self.http.start()
         _calm_collector()

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from chat.model.ids import message_id
 from chat.model.publication import RoomEvents
 
-REMEMBER_S = (
+REMEMBER_S = 60.0  # how long it is known that a sender was told, should its message be shown after that
+REMEMBER_LIMIT = 100_000  # messages; about 150 bytes each
     60.0  # how long a message that was settled by asking is known, so that its late event is no second one
 )
 
@@ -46,7 +47,9 @@ class Unconfirmed:
     def __init__(self, is_local: Callable[[str], bool]) -> None:
         self._is_local = is_local
         self._rooms: dict[str, dict[int, Waiting]] = {}
-        self._settled: dict[str, float] = {}
+        # Senders that were told of messages which nothing here waited for: they were settled by asking, or the
+        # room is still being caught up with and will show them.
+        self._told: dict[str, float] = {}
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._rooms.values())
@@ -57,13 +60,15 @@ class Unconfirmed:
         now = time.monotonic()
         for origin, frame in zip(events.origins[skip:], events.frames[skip:], strict=True):
             seq, sender_id, temp_id, accepted_ms = origin
+            is_told = bool(self._told) and message_id(events.room_id, seq, events.epoch) in self._told
             waiting[seq] = Waiting(
-                *(events.room_id, events.epoch, seq, sender_id, temp_id, accepted_ms, frame, True, False, now)
+                *(events.room_id, events.epoch, seq, sender_id, temp_id, accepted_ms, frame, True, is_told, now)
             )
 
     def shown_to_sender(self, waiting: Waiting) -> None:
         """Note a message that only its sender saw, being in no room here."""
-        self._rooms.setdefault(waiting.room_id, {}).setdefault(waiting.seq, waiting)
+        if waiting.message_id not in self._told:
+            self._rooms.setdefault(waiting.room_id, {}).setdefault(waiting.seq, waiting)
 
     def room_told(self, room_id: str, seqs: Iterable[int]) -> list[Waiting]:
         """Note that the room's members were told of the end of these; return those that waited."""
@@ -79,19 +84,20 @@ class Unconfirmed:
         """Note that the sender was told; return the seqs that it was told of before, by asking."""
         waiting, before = self._rooms.get(room_id, {}), []
         for seq in seqs:
-            if self._settled and message_id(room_id, seq, epoch) in self._settled:
-                before.append(seq)
             each = waiting.get(seq)
             if each is not None and each.epoch == epoch:
                 each.is_sender_told = True
                 if not each.has_viewers:
                     del waiting[seq]
+            elif (name := message_id(room_id, seq, epoch)) in self._told:
+                before.append(seq)
+            else:
+                self._remember(name)
         return before
 
     def settle(self, waiting: Waiting) -> None:
         """Drop a message whose end was found out by asking and told to everyone."""
-        now = time.monotonic()
-        self._settled[waiting.message_id] = now
+        self._remember(waiting.message_id)
         of_room = self._rooms.get(waiting.room_id, {})
         if of_room.get(waiting.seq) is waiting:
             del of_room[waiting.seq]
@@ -99,9 +105,7 @@ class Unconfirmed:
     def overdue(self, older_than_s: float) -> dict[str, list[Waiting]]:
         """Return, by room, what waits longer than that; old memories are dropped on the way."""
         now = time.monotonic()
-        for known, at in list(self._settled.items()):
-            if at < now - REMEMBER_S:
-                del self._settled[known]
+        self._forget(now - REMEMBER_S)
         found: dict[str, list[Waiting]] = {}
         for room_id, waiting in list(self._rooms.items()):
             if not waiting:
@@ -111,3 +115,13 @@ class Unconfirmed:
             if late:
                 found[room_id] = late
         return found
+
+    def _remember(self, name: str) -> None:
+        self._told[name] = time.monotonic()
+        if len(self._told) > REMEMBER_LIMIT:
+            del self._told[next(iter(self._told))]
+
+    def _forget(self, before: float) -> None:
+        """Drop memories older than that; they stand in the order they were made."""
+        while self._told and (name := next(iter(self._told))) and self._told[name] < before:
+            del self._told[name]

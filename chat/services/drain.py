@@ -119,7 +119,7 @@ class Drain:
         return entries
 
     def _serve(self, entries: Sequence[OutboxEntry]) -> None:
-        """Settle all messages of these entries, unless the run ends while the store is away."""
+        """Settle the messages of these entries; what is left at the end of the run is handed back."""
         held = self._without_poison(self._unsettled(entries))
         pause_s = FIRST_PAUSE_S
         while held:
@@ -127,17 +127,18 @@ class Drain:
             size = self._batch_size(held)
             batch, held = held[:size], held[size:]
             waiting = self._settle(batch)
-            if len(waiting) < len(batch):
-                held += waiting
-                pause_s = FIRST_PAUSE_S
-                continue
-            held = self._without_expired(waiting + held)
-            if self._is_late():
+            is_stuck = len(waiting) == len(batch)
+            held = self._without_expired(waiting + held) if is_stuck else held + waiting
+            if held and self._is_late():
                 self._outbox.keep(_entries_of(held), idle_ms=HANDED_BACK_IDLE_MS)
                 return
-            self._outbox.keep(_entries_of(held))
-            self._wait(pause_s * random.uniform(0.5, 1.0))
-            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            pause_s = self._pause(held, pause_s) if is_stuck and held else FIRST_PAUSE_S
+
+    def _pause(self, held: Sequence[Pending], pause_s: float) -> float:
+        """Wait for the store with everything in hand; return how long to wait the next time."""
+        self._outbox.keep(_entries_of(held))
+        self._wait(pause_s * random.uniform(0.5, 1.0))
+        return min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _settle(self, batch: Sequence[Pending]) -> list[Pending]:
         settled = settle(self._store, batch)
