@@ -17,8 +17,8 @@ from chat.gateway.server import ChatServer, build
 from config.env import SettingError
 from config.logging import configure
 from config.settings import load_settings
-from tasks.persist import send_drain  # noqa: E402
-from workers.celery_app import app as celery_app  # noqa: E402
+from tasks.persist import send_drain
+from workers.celery_app import app as celery_app
 
 log = logging.getLogger("chat.app")
 

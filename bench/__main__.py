@@ -82,7 +82,7 @@ def main() -> None:
     for name in rows[0]:
         print(f"{name:26}" + "".join(f"{row[name]!s:>20}" for row in rows))
     RESULTS.mkdir(exist_ok=True)
-    told = {"machine": platform.processor() or platform.machine(), "python": platform.python_version(), "rows": rows}
+    told = {"machine": platform.machine(), "python": platform.python_version(), "rows": rows}
     (RESULTS / "flood.json").write_text(json.dumps(told, indent=1) + "\n")
 
 

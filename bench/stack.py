@@ -21,7 +21,8 @@ from workers.lifeline import tied_to_me
 from workers.valkey import pick_port
 
 LIMITS_OFF = {"MAX_MESSAGES_PER_S": "0", "MAX_FRAMES_PER_S": "0", "MAX_BACKLOG_BYTES": str(256 << 20)}
-WORKER = ("-m", "celery", "--quiet", "-A", "workers.celery_app", "worker", "-Q", "persist", "-c", "1", "-l", "ERROR")
+CELERY = ("-W", "ignore", "-m", "celery", "--quiet", "-A", "workers.celery_app")
+WORKER = (*CELERY, "worker", "-Q", "persist", "-c", "1", "-l", "ERROR")
 
 
 class Stack:
@@ -36,7 +37,7 @@ class Stack:
     def __enter__(self) -> Stack:
         redis_flags = ("--dir", str(self.folder), "--appendonly", "yes", "--save", "", "--bind", "127.0.0.1")
         self._start("redis", str(get_binary_path()), "--port", str(self._redis_port), *redis_flags)
-        self._start("worker", sys.executable, "-W", "ignore", *WORKER)
+        self._start("worker", sys.executable, *WORKER)
         self._start("web", sys.executable, "app.py")
         self._await_ready()
         return self

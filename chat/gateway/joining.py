@@ -56,7 +56,8 @@ class Joining:
                 self._attach(session, room)
             return Joined(room.epoch, room.offset, room.last_seq, recovered=False)
         room.remove(session)
-        room.joining[session] = kept = []
+        kept: list[tuple[int, bytes]] = []
+        room.joining[session] = kept
         try:
             read = self._log.read(room_id, since.epoch, since.offset)
         except BaseException:

@@ -58,7 +58,7 @@ class Lobby:
         session.tell(codec.event_frame("welcome", welcome))
         self.dispatcher.begin(session)
 
-    def on_closed(self, connection: Connection, code: int) -> None:
+    def on_closed(self, connection: Connection, _code: int) -> None:
         """Forget a connection."""
         session: Session | None = connection.context
         if session is None:

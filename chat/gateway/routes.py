@@ -22,6 +22,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Chat backe
 <h1>Chat backend</h1><p>This server speaks WebSocket here and at <code>/ws</code>.
 See <a href="/readyz">readyz</a> and <a href="/stats">stats</a>; the protocol is in the README.</p>"""
 BODY_LIMIT_BYTES = 1024 * 1024
+CREDENTIAL_HEADERS = ("Authorization", "Sec-WebSocket-Protocol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Gate:
         is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if is_upgrade:
             check_origin(request.headers.get("Origin"), request.host, self.allowed_origins)
-        g.identity = self.authenticator.identify(request.headers) if _needs_identity(is_upgrade) else None
+        g.identity = self.authenticator.identify(_credentials()) if _needs_identity(is_upgrade) else None
         if is_upgrade and g.identity is None:
             if not self.authenticator.is_dev:
                 raise Unauthenticated(
@@ -64,6 +65,10 @@ def create_app(
     _add_sockets(app, lobby, limits)
     _add_pages(app, stats, readiness)
     return app
+
+
+def _credentials() -> dict[str, str]:
+    return {name: request.headers.get(name, "") for name in CREDENTIAL_HEADERS}
 
 
 def _needs_identity(is_upgrade: bool) -> bool:

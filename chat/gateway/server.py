@@ -159,7 +159,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
 
 
 def _calm_collector() -> None:
-    """Keep the cycle collector from walking everything for every few hundred messages (it took a quarter of the time).
+    """Keep the cycle collector from walking everything for every few hundred messages: a quarter of the time.
 
     What was loaded by now stays; the hot path makes no cycles, so waiting longer costs no memory.
     """

@@ -15,8 +15,6 @@ from chat.model.publication import RoomEvents
 
 REMEMBER_S = 60.0  # how long it is known that a sender was told, should its message be shown after that
 REMEMBER_LIMIT = 100_000  # messages; about 150 bytes each
-    60.0  # how long a message that was settled by asking is known, so that its late event is no second one
-)
 
 
 @dataclass(slots=True)

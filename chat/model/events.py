@@ -19,8 +19,8 @@ _NEW_PREFIX = b'{"event":"new-chat-message","data":{'
 
 def new_frame(room_id: str, seq: int, epoch: str, offset: int, confirm_by: str, members: bytes) -> bytes:
     """Return `new-chat-message` byte for byte as `accept_messages.lua` publishes it."""
-    start = f'"_temp":true,"confirm_by":"{confirm_by}","offset":{offset},"id":"{room_id}.{seq}.{epoch}","seq":{seq},'
-    return _NEW_PREFIX + start.encode() + members + b"}}"
+    place = f'"offset":{offset},"id":"{room_id}.{seq}.{epoch}","seq":{seq},'
+    return _NEW_PREFIX + TEMP_MARK + confirm_by.encode() + b'",' + place.encode() + members + b"}}"
 
 
 def document(message_id: str, seq: int, members: bytes) -> bytes:

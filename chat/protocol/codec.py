@@ -130,7 +130,7 @@ class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat
 Command = Join | Leave | Send | GetMessages | GetFate | Heartbeat
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 
-_decoder = msgspec.json.Decoder(Command)
+_decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
 
 

@@ -10,7 +10,7 @@ from chat.model.ids import message_id
 
 
 class Fates:
-    """Tells the fate of a sender's temp ids. `locate` warms a room that Redis lost, so that stored ones are known."""
+    """Tells the fate of a sender's temp ids; `locate` warms a lost room, so that stored ones are known."""
 
     def __init__(self, log: RoomLog, locate: Callable[[str], LogRead]) -> None:
         self._log = log
