@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 
 class Origin(NamedTuple):
-    """Whose message an event is about."""
+    """Whose message an event is about; `epoch` is the one the message was numbered under."""
 
     seq: int
     sender_id: str
     temp_id: str
     accepted_ms: int
+    epoch: str
 
 
 class RoomEvents(NamedTuple):
@@ -56,9 +57,9 @@ def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed:
     kind, epoch, first_offset = header[0], header[1], int(header[2])
     if kind == "new":
         first_seq = int(header[4])
-        origins = [_origin(first_seq + i, line) for i, line in enumerate(lines[1::2])]
+        origins = [_origin(first_seq + i, epoch, line) for i, line in enumerate(lines[1::2])]
         return RoomEvents(kind, room_id, epoch, first_offset, origins, lines[2::2])
-    origin = Origin(int(header[4]), lines[1].decode(), "", 0)
+    origin = Origin(int(header[4]), lines[1].decode(), "", 0, header[5])
     return RoomEvents(kind, room_id, epoch, first_offset, [origin], lines[2::2])
 
 
@@ -69,6 +70,6 @@ def read_user(payload: bytes) -> UserEvents:
     return UserEvents(kind, epoch, room_id, [int(seq) for seq in seqs], lines[1:])
 
 
-def _origin(seq: int, line: bytes) -> Origin:
+def _origin(seq: int, epoch: str, line: bytes) -> Origin:
     sender_id, temp_id, accepted_ms = line.decode().split(" ")
-    return Origin(seq, sender_id, temp_id, int(accepted_ms))
+    return Origin(seq, sender_id, temp_id, int(accepted_ms), epoch)

@@ -3,7 +3,7 @@
 -- so the cost of a message falls from about 30 µs alone to 7 µs in a flood.
 --
 -- KEYS  1 head  2 log  3 outbox  4 stats  5 partial  6… one dedupe key per message      (one shard)
--- ARGV  1 room  2 room channel  3 outbox limit (messages)  4 log length (batches)
+-- ARGV  1 room  2 room channel  3 outbox limit (messages)  4 log length (events)
 --       then for each message: sender, temp_id, accepted_ms, confirm_by (RFC 3339),
 --       members (the message's JSON members without id and seq)
 -- Returns {'cold'}         no head: the caller loads it from the store and tries again
@@ -70,6 +70,6 @@ for i = 1, n do
 end
 shown[1] = 'new ' .. epoch .. ' ' .. first_offset .. ' ' .. n .. ' ' .. first_seq .. ' ' .. entry
 local event = table.concat(shown, '\n')
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[4], offset .. '-0', 'e', event)
+redis.call('XADD', KEYS[2], 'MINID', '~', math.max(0, offset - ARGV[4]) .. '-0', offset .. '-0', 'e', event)
 redis.call('PUBLISH', ARGV[2], event)
 return answers

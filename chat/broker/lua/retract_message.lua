@@ -4,7 +4,7 @@
 -- ARGV  1 group  2 entry id  3 first seq of the entry  4 messages in the entry
 --       5 room  6 epoch  7 seq  8 sender  9 dead letter (sender temp_id accepted_ms \n members)
 --       10 error code  11 retryable (0 or 1)  12 error text  13 message-failed frame
---       14 room channel  15 user channel prefix  16 log length (batches)  17 now_ms
+--       14 room channel  15 user channel prefix  16 log length (events)  17 now_ms
 -- Returns {'retracted'}   or {'gone'} when it was confirmed or retracted before
 local entry, mark = ARGV[2], ARGV[2] .. ':' .. ARGV[7]
 if redis.call('HEXISTS', KEYS[2], mark) == 1 or #redis.call('XRANGE', KEYS[1], entry, entry) == 0 then
@@ -37,7 +37,7 @@ if epoch then
   local event = 'retracted ' .. epoch .. ' ' .. place .. ' 1 ' .. ARGV[7] .. ' ' .. ARGV[6] .. '\n' .. ARGV[8]
     .. '\n{"event":"message-retracted","data":{"roomId":"' .. ARGV[5] .. '","messageId":"'
     .. ARGV[5] .. '.' .. ARGV[7] .. '.' .. ARGV[6] .. '","seq":' .. ARGV[7] .. ',"offset":' .. place .. '}}'
-  redis.call('XADD', KEYS[5], 'MAXLEN', '~', ARGV[16], place .. '-0', 'e', event)
+  redis.call('XADD', KEYS[5], 'MINID', '~', math.max(0, place - ARGV[16]) .. '-0', place .. '-0', 'e', event)
   redis.call('EXPIRE', KEYS[5], 86400)
   redis.call('PUBLISH', ARGV[14], event)
 end
