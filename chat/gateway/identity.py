@@ -59,7 +59,7 @@ class Authenticator:
                 leeway=LEEWAY_S,
                 options={"require": ["sub", "exp"], "verify_aud": self.audience is not None},
             )
-        except jwt.PyJWTError as exc:
+        except (jwt.PyJWTError, UnicodeError) as exc:
             raise Unauthenticated(f"the token is refused ({exc}); get a fresh one", field="token") from exc
         return _identity(claims)
 
@@ -106,8 +106,15 @@ def _identity(claims: Mapping[str, Any]) -> Identity:
     user_id, name = claims["sub"], claims.get("name")
     if not is_id(user_id):
         raise Unauthenticated("the token's sub is no user id (A-Z a-z 0-9 _ . -, at most 64)", field="token")
-    if name is not None and (not isinstance(name, str) or not name.strip() or len(name) > NAME_LIMIT):
+    if name is not None and not _is_name(name):
         raise Unauthenticated(f"the token's name must be 1 to {NAME_LIMIT} characters", field="token")
     return Identity(
         user_id, name or user_id, is_admin=claims.get("admin") is True, expires_at=float(claims["exp"])
     )
+
+
+def _is_name(name: object) -> bool:
+    """Tell whether a name can be shown; JSON may hold halves of a surrogate pair, which can't be sent."""
+    if not isinstance(name, str) or not name.strip() or len(name) > NAME_LIMIT:
+        return False
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

@@ -6,6 +6,7 @@ the kept ones behind them, and live delivery follow on from one another.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,17 +60,22 @@ class Joining:
         kept: list[tuple[int, bytes]] = []
         room.joining[session] = kept
         try:
-            read = self._log.read(room_id, since.epoch, since.offset)
+            # A client may have seen more elsewhere than came by here so far.
+            read = self._log.read(room_id, since.epoch, min(since.offset, room.offset))
         except BaseException:
-            room.remove(session)
+            self.leave(session, room)
             raise
-        if session not in room.joining:  # it left, or closed, while the log was read
-            return Joined(room.epoch, room.offset, room.last_seq, recovered=False)
-        del room.joining[session]
-        is_recovered = read.status == "complete" and read.epoch == room.epoch
+        room.joining.pop(session, None)
+        is_reached = read.status == "complete" and since.offset <= read.offset
+        is_recovered = is_reached and read.epoch == room.epoch
         if is_recovered:
-            frames = [*_replay(room, read, since.offset)]
+            found = _events(room_id, read)
+            self._rooms.advance(room, found)
+            frames = _replay(room, found, read.waiting, since.offset)
             frames += [frame for offset, frame in kept if not 0 < offset <= read.offset]
+            for events in found:  # its confirmations may be lost too: then they are asked for
+                if events.kind == "new":
+                    self._rooms.replayed(events, read.waiting)
             if frames:
                 session.connection.send_frame(b"".join(frames))
         self._attach(session, room)
@@ -81,28 +87,32 @@ class Joining:
         session.rooms.discard(room.room_id)
 
     def _attach(self, session: Session, room: Room) -> None:
+        if session.is_closed:  # while this greenlet waited: nobody would take it out of the room again
+            self.leave(session, room)
+            return
         self._rooms.flush(room)  # what waits for this turn's end was delivered before this member came
         room.add(session)
         session.rooms.add(room.room_id)
 
 
-def _replay(room: Room, read: LogRead, since: int) -> list[bytes]:
+def _replay(room: Room, found: list[RoomEvents], waiting: Collection[int], since: int) -> list[bytes]:
     """Return the log's events after `since` up to where the room was served, as frames to send.
 
     A message is shown as durable only when it is neither waiting to be stored nor retracted further on.
     """
-    found = [
-        each
-        for each in (read_room(room.room_id, event) for event in read.events)
-        if isinstance(each, RoomEvents)
-    ]
-    unsettled = read.waiting | {each.origins[0].seq for each in found if each.kind == "retracted"}
+    retracted = {(each.origins[0].epoch, each.origins[0].seq) for each in found if each.kind == "retracted"}
     frames = []
     for events in found:
         for offset, (origin, frame) in enumerate(
             zip(events.origins, events.frames, strict=True), events.first_offset
         ):
             if since < offset <= room.offset:
-                is_durable = events.kind == "new" and origin.seq not in unsettled
+                is_settled = origin.seq not in waiting and (origin.epoch, origin.seq) not in retracted
+                is_durable = events.kind == "new" and is_settled
                 frames.append(text_frame(new_frame_made_durable(frame) if is_durable else frame))
     return frames
+
+
+def _events(room_id: str, read: LogRead) -> list[RoomEvents]:
+    publications = (read_room(room_id, event) for event in read.events)
+    return [each for each in publications if isinstance(each, RoomEvents)]

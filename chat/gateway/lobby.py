@@ -63,6 +63,7 @@ class Lobby:
         session: Session | None = connection.context
         if session is None:
             return
+        session.is_closed = True
         self.sessions.pop(session, None)
         self.hub.remove_user(session)
         for room_id in session.rooms:

@@ -19,6 +19,7 @@ class UserRate:
         self._per_s = per_s
         self._burst_s = burst_s
         self._paid_until: dict[str, float] = {}
+        self._prune_at = PRUNE_AT
 
     def take(self, user_id: str) -> None:
         """Pay for one message; raises RateLimited with the time after which it would be taken."""
@@ -32,6 +33,7 @@ class UserRate:
                 f"at most {self._per_s:g} messages a second; wait {wait:.2f} s", retry_after_s=wait
             )
         self._paid_until[user_id] = paid
-        if len(self._paid_until) > PRUNE_AT:
+        if len(self._paid_until) > self._prune_at:
             square = now - self._burst_s
             self._paid_until = {user: at for user, at in self._paid_until.items() if at > square}
+            self._prune_at = max(PRUNE_AT, 2 * len(self._paid_until))  # many at once: not for every message

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import gevent
@@ -81,6 +81,15 @@ class LocalRooms:
     def flush(self, room: Room) -> None:
         """Hand over what the room's present members still have to get this turn."""
         self._hub.flush_room(room)
+
+    def advance(self, room: Room, found: Iterable[RoomEvents]) -> None:
+        """Serve the room's members what was read from its log before it came by here."""
+        for events in found:
+            self._hub.apply(room, events)
+
+    def replayed(self, events: RoomEvents, seqs: Collection[int]) -> None:
+        """Note messages that were replayed to a member and still wait to be stored."""
+        self._hub.unconfirmed.replayed(events, seqs)
 
     def connection_lost(self) -> None:
         """Hold every room until what it misses meanwhile was read."""
@@ -164,12 +173,16 @@ class LocalRooms:
     def _sync(self, room: Room) -> None:
         """Read from the log what the room's members have missed, and go on from there."""
         while self._hub.rooms.get(room.room_id) is room and self._relay.is_connected:
+            held = len(room.held)
             try:
                 with self._gate:
                     self._catch_up(room, self._log.read(room.room_id, room.epoch, room.offset))
             except BrokerUnavailable:
                 gevent.sleep(RETRY_PAUSE_S)
                 continue
+            # Events held before the read are in the log, or their log is gone: those that still do not follow
+            # on never will, and would ask for one sync after the other.
+            room.held[:held] = [each for each in room.held[:held] if isinstance(each, Confirmed)]
             self._release(room)
             self._on_synced()
             return

@@ -16,7 +16,7 @@ INBOX_LIMIT = 64  # frames that wait behind a slow command; then the client is n
 class Session:
     """The state of one connection above the protocol; `connection.context` is it."""
 
-    __slots__ = ("connection", "identity", "inbox", "is_busy", "rooms", "user_id", "writer")
+    __slots__ = ("connection", "identity", "inbox", "is_busy", "is_closed", "rooms", "user_id", "writer")
 
     def __init__(self, connection: Connection, identity: Identity) -> None:
         self.connection = connection
@@ -25,6 +25,7 @@ class Session:
         self.writer: Writer = connection.writer
         self.rooms: set[str] = set()
         self.inbox: deque[bytes] = deque()
+        self.is_closed = False
         self.is_busy = True  # until it was welcomed, and while a slow command runs: frames keep their order
 
     def tell(self, payload: bytes) -> None:

@@ -104,11 +104,11 @@ class Settler:
             self._wake()
 
     def _ask_store(self, waiting: list[Waiting]) -> None:
-        keys = {message_key(each.room_id, each.seq): each for each in waiting}
-        found = self._store.get_many(Kind.MESSAGE, list(keys))
+        # Two of them may have one number, of two epochs: at most one of these is in the store.
+        found = self._store.get_many(Kind.MESSAGE, [message_key(each.room_id, each.seq) for each in waiting])
         now = time.monotonic()
-        for key, each in keys.items():
-            document = found.get(key)
+        for each in waiting:
+            document = found.get(message_key(each.room_id, each.seq))
             if document is not None and msgspec.json.decode(document.body, type=_Id).id == each.message_id:
                 self._confirm(each)
             elif each.missing_since is None:

@@ -71,7 +71,9 @@ class Hub:
         """Tell the room that messages are stored, each sender's own left out; return what waited for it."""
         if confirmed.epoch != room.epoch:
             return []
-        told = self.unconfirmed.room_told(room.room_id, [seq for seq, _ in confirmed.messages])
+        told = self.unconfirmed.room_told(
+            room.room_id, confirmed.epoch, [seq for seq, _ in confirmed.messages]
+        )
         self.tell_confirmed(room, confirmed.messages)
         return told
 
@@ -79,7 +81,9 @@ class Hub:
         """Send `messages-confirmed` for (seq, sender) pairs to everyone in the room but the senders themselves."""
         self.flush_room(room)
         batch = BatchConfirmed(room.room_id, messages)
-        own = {each for sender in batch.senders for each in self.users.get(sender, ()) if each in room.listeners}
+        own = {
+            each for sender in batch.senders for each in self.users.get(sender, ()) if each in room.listeners
+        }
         others = room.writers if not own else [each.writer for each in room.listeners if each not in own]
         frame = self._framing(batch.frame())
         self._fanout(others, frame)
@@ -126,7 +130,7 @@ class Hub:
         if events.kind == "retracted":
             origin = events.origins[0]
             self.tell_others(room, origin.sender_id, events.frames[0], events.first_offset)
-            self.unconfirmed.room_told(room.room_id, [origin.seq])
+            self.unconfirmed.room_told(room.room_id, origin.epoch, [origin.seq])
             return
         if not room.outgoing:
             self._touched.append(room)

@@ -7,11 +7,11 @@ the store (`gateway/settler.py`); this module only keeps the account.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from chat.model.ids import message_id
-from chat.model.publication import RoomEvents
+from chat.model.publication import Origin, RoomEvents
 
 REMEMBER_S = 60.0  # how long it is known that a sender was told, should its message be shown after that
 REMEMBER_LIMIT = 100_000  # messages; about 150 bytes each
@@ -40,11 +40,15 @@ class Waiting:
 
 
 class Unconfirmed:
-    """The account, by room and seq. `is_local(user)` tells whether a sender has connections here."""
+    """The account, by room and (epoch, seq). `is_local(user)` tells whether a sender has connections here.
+
+    The epoch is in it because a number is given twice when Redis loses what the store had not yet: the
+    message that was shown first must not be forgotten for the second.
+    """
 
     def __init__(self, is_local: Callable[[str], bool]) -> None:
         self._is_local = is_local
-        self._rooms: dict[str, dict[int, Waiting]] = {}
+        self._rooms: dict[str, dict[tuple[str, int], Waiting]] = {}
         # Senders that were told of messages which nothing here waited for: they were settled by asking, or the
         # room is still being caught up with and will show them.
         self._told: dict[str, float] = {}
@@ -57,36 +61,41 @@ class Unconfirmed:
         waiting = self._rooms.setdefault(events.room_id, {})
         now = time.monotonic()
         for origin, frame in zip(events.origins[skip:], events.frames[skip:], strict=True):
-            seq, sender_id, temp_id, accepted_ms = origin
-            is_told = bool(self._told) and message_id(events.room_id, seq, events.epoch) in self._told
-            waiting[seq] = Waiting(
-                *(events.room_id, events.epoch, seq, sender_id, temp_id, accepted_ms, frame, True, is_told, now)
-            )
+            waiting[origin.epoch, origin.seq] = self._waiting(events.room_id, origin, frame, now)
+
+    def replayed(self, events: RoomEvents, seqs: Collection[int]) -> None:
+        """Note those of `seqs` in a publication: they wait to be stored, and one who came back saw them."""
+        waiting = self._rooms.setdefault(events.room_id, {})
+        now = time.monotonic()
+        for origin, frame in zip(events.origins, events.frames, strict=True):
+            if origin.seq in seqs:
+                noted = self._waiting(events.room_id, origin, frame, now)
+                waiting.setdefault((origin.epoch, origin.seq), noted).has_viewers = True
 
     def shown_to_sender(self, waiting: Waiting) -> None:
         """Note a message that only its sender saw, being in no room here."""
         if waiting.message_id not in self._told:
-            self._rooms.setdefault(waiting.room_id, {}).setdefault(waiting.seq, waiting)
+            self._rooms.setdefault(waiting.room_id, {}).setdefault((waiting.epoch, waiting.seq), waiting)
 
-    def room_told(self, room_id: str, seqs: Iterable[int]) -> list[Waiting]:
+    def room_told(self, room_id: str, epoch: str, seqs: Iterable[int]) -> list[Waiting]:
         """Note that the room's members were told of the end of these; return those that waited."""
         waiting = self._rooms.get(room_id, {})
-        told = [waiting[seq] for seq in seqs if seq in waiting]
+        told = [waiting[epoch, seq] for seq in seqs if (epoch, seq) in waiting]
         for each in told:
             each.has_viewers = False
             if each.is_sender_told or not self._is_local(each.sender_id):
-                del waiting[each.seq]
+                del waiting[epoch, each.seq]
         return told
 
     def sender_told(self, room_id: str, epoch: str, seqs: Iterable[int]) -> list[int]:
         """Note that the sender was told; return the seqs that it was told of before, by asking."""
         waiting, before = self._rooms.get(room_id, {}), []
         for seq in seqs:
-            each = waiting.get(seq)
-            if each is not None and each.epoch == epoch:
+            each = waiting.get((epoch, seq))
+            if each is not None:
                 each.is_sender_told = True
                 if not each.has_viewers:
-                    del waiting[seq]
+                    del waiting[epoch, seq]
             elif (name := message_id(room_id, seq, epoch)) in self._told:
                 before.append(seq)
             else:
@@ -97,8 +106,9 @@ class Unconfirmed:
         """Drop a message whose end was found out by asking and told to everyone."""
         self._remember(waiting.message_id)
         of_room = self._rooms.get(waiting.room_id, {})
-        if of_room.get(waiting.seq) is waiting:
-            del of_room[waiting.seq]
+        place = waiting.epoch, waiting.seq
+        if of_room.get(place) is waiting:
+            del of_room[place]
 
     def overdue(self, older_than_s: float) -> dict[str, list[Waiting]]:
         """Return, by room, what waits longer than that; old memories are dropped on the way."""
@@ -113,6 +123,11 @@ class Unconfirmed:
             if late:
                 found[room_id] = late
         return found
+
+    def _waiting(self, room_id: str, origin: Origin, frame: bytes, now: float) -> Waiting:
+        seq, sender_id, temp_id, accepted_ms, epoch = origin
+        is_told = bool(self._told) and message_id(room_id, seq, epoch) in self._told
+        return Waiting(*(room_id, epoch, seq, sender_id, temp_id, accepted_ms, frame, True, is_told, now))
 
     def _remember(self, name: str) -> None:
         self._told[name] = time.monotonic()

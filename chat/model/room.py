@@ -7,6 +7,8 @@ from enum import StrEnum
 
 import msgspec
 
+DIRECT_PREFIX = "direct-"  # no other room's id starts so, or it could sit in a pair's place
+
 
 class RoomType(StrEnum):
     """Who may come in: two people, the invited, or anybody."""
@@ -57,4 +59,4 @@ class UserRoomsRecord(msgspec.Struct, frozen=True):
 def direct_room_id(one: str, other: str) -> str:
     """Return the id of the one direct room of two people, whoever asks."""
     pair = ":".join(sorted((one, other)))
-    return "direct-" + hashlib.sha256(pair.encode()).hexdigest()[:40]
+    return DIRECT_PREFIX + hashlib.sha256(pair.encode()).hexdigest()[:40]

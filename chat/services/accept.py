@@ -53,13 +53,15 @@ class AcceptService:
             waiting.append((draft, on_outcome))
 
     def _warm_up(self, room_id: str) -> None:
-        failure: ChatError | None = None
+        failure: ChatError | None = ChatError(f"{room_id} can't be opened; the server's log tells why")
         try:
             self._warm(room_id)
+            failure = None
         except ChatError as exc:
             failure = exc
-        for draft, on_outcome in self._warming.pop(room_id):
-            if failure is None:
-                self.submit(draft, on_outcome)
-            else:
-                on_outcome(failure)
+        finally:  # also after a surprise: nobody may wait for an answer that never comes
+            for draft, on_outcome in self._warming.pop(room_id):
+                if failure is None:
+                    self.submit(draft, on_outcome)
+                else:
+                    on_outcome(failure)

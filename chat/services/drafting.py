@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from chat.model.ids import parse_message_id
 ATTACHMENT_LIMIT = 10
 ATTACHMENTS_LIMIT_BYTES = 8192
 METADATA_LIMIT_BYTES = 4096
+DEPTH_LIMIT = 32  # of objects and lists in one another: others read it too, with whatever stack they have
 
 
 class _Members(msgspec.Struct, frozen=True, gc=False):
@@ -77,12 +78,10 @@ class Drafting:
 
     def _check(self, outgoing: Outgoing) -> None:
         content = outgoing.content
-        if not content or content.isspace():
-            if not outgoing.attachments:
-                raise InvalidRequest("content is empty; write something or attach something", field="content")
-        elif (
-            len(content) * 4 > self._content_limit_bytes
-        ):  # cheap first: UTF-8 has at most 4 bytes a character
+        if (not content or content.isspace()) and not outgoing.attachments:
+            raise InvalidRequest("content is empty; write something or attach something", field="content")
+        # cheap first: UTF-8 has at most 4 bytes a character
+        if len(content) * 4 > self._content_limit_bytes:
             size = len(content.encode())
             if size > self._content_limit_bytes:
                 limit = self._content_limit_bytes
@@ -91,7 +90,7 @@ class Drafting:
             self._check_reply(outgoing)
         if outgoing.attachments:
             self._check_attachments(outgoing.attachments)
-        if outgoing.metadata and len(self._encode(outgoing.metadata)) > METADATA_LIMIT_BYTES:
+        if outgoing.metadata and self._size(outgoing.metadata, "metadata") > METADATA_LIMIT_BYTES:
             raise InvalidRequest(
                 f"metadata is larger than {METADATA_LIMIT_BYTES} bytes of JSON", field="metadata"
             )
@@ -104,6 +103,21 @@ class Drafting:
     def _check_attachments(self, attachments: list[dict[str, Any]]) -> None:
         if len(attachments) > ATTACHMENT_LIMIT:
             raise InvalidRequest(f"at most {ATTACHMENT_LIMIT} attachments", field="attachments")
-        if len(self._encode(attachments)) > ATTACHMENTS_LIMIT_BYTES:
+        if self._size(attachments, "attachments") > ATTACHMENTS_LIMIT_BYTES:
             limit = ATTACHMENTS_LIMIT_BYTES
             raise InvalidRequest(f"attachments are larger than {limit} bytes of JSON", field="attachments")
+
+    def _size(self, value: object, field: str) -> int:
+        """Return how long it is as JSON, when it is flat enough for everyone who will read it."""
+        level: list[object] = [value]
+        for _ in range(DEPTH_LIMIT + 1):
+            level = [inner for outer in level for inner in _inside(outer)]
+            if not level:
+                return len(self._encode(value))
+        raise InvalidRequest(f"{field} is nested deeper than {DEPTH_LIMIT} levels; flatten it", field=field)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from chat.broker.base import LogRead, RoomLog
@@ -12,6 +12,7 @@ from chat.model.message import message_key
 from chat.store.base import Kind, Store
 
 READS = 20  # multi-gets for one page at most, should a room have long runs of retracted numbers
+NUMBERS_PER_READ = 1000  # a run of retracted numbers is crossed in reads that double up to this
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,10 @@ class History:
 
     def _forward(self, room_id: str, first: int, last: int, limit: int) -> Page:
         found: dict[int, bytes] = {}
-        for _ in range(READS):
-            if first > last or len(found) >= limit:
+        for size in _sizes(limit):
+            if first > last or len(found) > limit:
                 break
-            end = min(last, first + limit - 1)
+            end = min(last, first + size - 1)
             found |= self._read(room_id, first, end)
             first = end + 1
         seqs = sorted(found)
@@ -54,10 +55,10 @@ class History:
 
     def _backward(self, room_id: str, last: int, limit: int) -> Page:
         found: dict[int, bytes] = {}
-        for _ in range(READS):
-            if last < 1 or len(found) >= limit:
+        for size in _sizes(limit):
+            if last < 1 or len(found) > limit:
                 break
-            start = max(1, last - limit + 1)
+            start = max(1, last - size + 1)
             found |= self._read(room_id, start, last)
             last = start - 1
         seqs = sorted(found)
@@ -80,3 +81,9 @@ class History:
             stored = self._store.get_many(Kind.MESSAGE, again)
             found |= {numbers[key]: durable_message(each.body) for key, each in stored.items()}
         return found
+
+
+def _sizes(limit: int) -> Iterator[int]:
+    """Return how many numbers each read asks for: first one more than the page, which tells `has_more`."""
+    for doubled in range(READS):
+        yield max(limit + 1, min(NUMBERS_PER_READ, (limit + 1) << doubled))

@@ -16,7 +16,16 @@ from chat.errors import (
     RoomNotFound,
 )
 from chat.model.clock import now_ms, rfc3339
-from chat.model.room import Member, MembersRecord, Role, RoomRecord, RoomType, UserRoomsRecord, direct_room_id
+from chat.model.room import (
+    DIRECT_PREFIX,
+    Member,
+    MembersRecord,
+    Role,
+    RoomRecord,
+    RoomType,
+    UserRoomsRecord,
+    direct_room_id,
+)
 from chat.store.base import Kind, Store
 
 _room = msgspec.json.Decoder(RoomRecord)
@@ -59,6 +68,8 @@ class Rooms:
         others = [user_id for user_id in dict.fromkeys(user_ids) if user_id != creator_id]
         if room_type is RoomType.DIRECT:
             room_id = self._direct_id(creator_id, others)
+        elif room_id.startswith(DIRECT_PREFIX):
+            raise InvalidRequest(f"{DIRECT_PREFIX}… is kept for direct rooms; choose another id", field="id")
         if len(others) + 1 > self._member_limit:
             raise LimitReached(f"a room has at most {self._member_limit} members", field="members")
         members = self._members_of(room_type, creator_id, others)
@@ -74,7 +85,12 @@ class Rooms:
         return self.get(room_id), self.members(room_id)
 
     def open_channel(self, room_id: str, user_id: str, *, is_guest: bool = False) -> None:
-        """Make sure that there is a channel of that name with the user in it."""
+        """Make sure that there is a channel of that name with the user in it.
+
+        Raises: RoomNotFound for a name that is kept for direct rooms, LimitReached.
+        """
+        if room_id.startswith(DIRECT_PREFIX):
+            raise RoomNotFound(f"there is no room {room_id}", field="roomId")
         is_new = self._claim(RoomRecord(room_id, RoomType.CHANNEL, room_id, rfc3339(now_ms()), user_id))
         if not is_guest:
             self.add_member(room_id, user_id, Role.OWNER if is_new else Role.MEMBER)

@@ -34,7 +34,10 @@ def blueprint(authenticator: Authenticator) -> Blueprint:
         user_id = wanted.user_id or wanted.userId
         if user_id is None:
             raise InvalidRequest('user_id is missing; send {"user_id", "user_name"}', field="user_id")
-        token = authenticator.mint(user_id, wanted.user_name or wanted.userName or user_id)
+        name = wanted.user_name or wanted.userName or user_id
+        if not name.strip():
+            raise InvalidRequest("user_name is blank; leave it out or name the user", field="user_name")
+        token = authenticator.mint(user_id, name)
         return Response(msgspec.json.encode({"token": token}), 200, mimetype="application/json")
 
     return routes

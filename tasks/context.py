@@ -1,0 +1,88 @@
+"""The settings and clients of a process that runs tasks.
+
+They are opened at the first task and belong to one process id: a forked child never uses its parent's
+sockets, which would mix up their answers (a Couchbase connection would hang for ever).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+
+import redis
+
+from chat.broker.client import RedisAddress, connect
+from chat.broker.outbox import Outbox
+from chat.broker.wake import DrainLease
+from chat.services.drain import DrainPolicy
+from chat.store.base import Store
+from chat.store.url import open_store
+from config.env import SettingError
+from config.settings import Settings, load_settings
+
+_contexts: dict[int, WorkContext] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkContext:
+    """What tasks work with."""
+
+    settings: Settings
+    client: redis.Redis
+    store: Store
+    outbox: Outbox
+    lease: DrainLease
+
+    @property
+    def policy(self) -> DrainPolicy:
+        """The drain's knobs, from the settings."""
+        path = self.settings.path
+        return DrainPolicy(
+            batch=path.drain_batch,
+            linger_s=path.drain_linger_ms / 1000,
+            reclaim_idle_s=path.reclaim_idle_s,
+            give_up_s=path.give_up_s,
+        )
+
+
+def work_context() -> WorkContext:
+    """Return this process's context, opened at the first call; no connection is made yet."""
+    pid = os.getpid()
+    if pid not in _contexts:
+        _contexts.clear()  # the parent's, if there is one
+        _contexts[pid] = open_context(load_settings(os.environ))
+    return _contexts[pid]
+
+
+def forget_context() -> None:
+    """Close this process's context; the next task opens another."""
+    context = _contexts.pop(os.getpid(), None)
+    if context is not None:
+        context.store.close()
+        context.client.close()
+
+
+def open_context(settings: Settings) -> WorkContext:
+    """Return clients for these settings, under a consumer name that no other process has or had."""
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    client = connect(redis_address(settings))
+    return WorkContext(
+        settings,
+        client,
+        open_store(settings.store.url),
+        Outbox(client, consumer=name, log_length=settings.path.log_length),
+        DrainLease(client, name),
+    )
+
+
+def redis_address(settings: Settings) -> RedisAddress:
+    """Return where the chat's Redis is.
+
+    Raises: SettingError, when no setting says it.
+    """
+    url = settings.redis.url
+    if url is None:
+        raise SettingError("REDIS_URL", "is not set", "set redis://HOST:6379/0, or use `make run`")
+    return RedisAddress(url, settings.redis.socket_timeout_s, settings.redis.connect_timeout_s)

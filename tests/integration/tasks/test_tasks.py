@@ -1,0 +1,103 @@
+"""The tasks by their names, in this process: `task_always_eager`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+
+from chat.broker import keys
+from tasks import maintenance, persist
+from tasks.context import forget_context, work_context
+from tasks.schedule import JOBS, beat_schedule
+from tests.support.drainage import Drainage
+
+
+@pytest.fixture
+def app(room: Drainage, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
+    """The real app, its tasks run where they are sent."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("STORE_URL", f"sqlite:///{room.path}")
+    monkeypatch.setenv("AUTH_MODE", "dev")
+    monkeypatch.setenv("RECLAIM_IDLE_S", "0.1")
+    from workers.celery_app import make_app
+
+    forget_context()
+    app = make_app(work_context().settings)
+    app.conf.task_always_eager = True
+    app.conf.task_eager_propagates = True
+    app.set_default()
+    yield app
+    forget_context()
+
+
+def test_a_drain_task_stores_and_confirms_when_it_runs_eagerly(app: Celery, room: Drainage) -> None:
+    room.accept("t0", "t1")
+
+    persist.send_drain()
+
+    assert room.told("message-confirmed") == {"t0": 1, "t1": 1}
+    assert sorted(room.documents()) == [1, 2]
+
+
+def test_the_outbox_is_drained_by_the_maintenance_task_alone(app: Celery, room: Drainage) -> None:
+    room.accept("t0")
+
+    maintenance.reclaim_outbox.delay()
+
+    assert room.told("message-confirmed") == {"t0": 1}
+
+
+def test_no_drain_is_sent_when_nothing_waits(app: Celery, room: Drainage) -> None:
+    maintenance.reclaim_outbox.delay()
+
+    assert room.client.exists(keys.WORK_STATS) == 0
+
+
+def test_the_counters_of_an_empty_outbox_are_corrected(app: Celery, room: Drainage) -> None:
+    room.accept("t0", "t1", "t2")
+    room.drain()
+    room.client.hincrby(keys.stats(room.shard), "accepted", 7)
+
+    maintenance.reclaim_outbox.delay()
+
+    assert room.counts() == (3, 3, 0)
+
+
+def test_the_counters_of_a_busy_outbox_are_left_alone(room: Drainage) -> None:
+    room.accept("t0", "t1", "t2")
+
+    assert room.outbox.repair_counters() == 0
+    assert room.counts() == (3, 0, 0)
+
+
+def test_names_of_dead_workers_are_forgotten_but_not_those_that_hold_something(room: Drainage) -> None:
+    room.drain("gone")
+    room.accept("t0")
+    room.outbox.take(1)  # held by `first`
+
+    room.client.execute_command("DEBUG", "SLEEP", "0.05")
+    room.outbox.forget_idle_consumers(20)
+
+    rows = room.client.xinfo_consumers(keys.outbox(room.shard), keys.GROUP)
+    assert [row["name"] for row in rows] == [b"first"]
+
+
+def test_a_lost_redis_does_not_fail_the_task(
+    app: Celery, room: Drainage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forget_context()
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    persist.drain.apply()
+
+    assert "drain-interrupted" in caplog.text
+
+
+def test_every_job_of_beat_is_a_task_with_a_queue_of_its_module(app: Celery) -> None:
+    app.loader.import_default_modules()
+    for job in JOBS:
+        assert job.task in app.tasks
+        assert app.amqp.router.route({}, job.task)["queue"].name == job.task.split(".")[1]
+    assert set(beat_schedule()) == {job.task for job in JOBS}

@@ -1,0 +1,64 @@
+"""The table of parts: one row per process, unique where stacks share a broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from config.settings import Settings, load_settings
+from workers.parts import GROUPS, Part, chat_parts, load_part, save_parts
+from workers.valkey import valkey_part
+
+
+def settings(**environ: str) -> Settings:
+    return load_settings({"AUTH_MODE": "dev", **environ})
+
+
+def commands(**environ: str) -> dict[str, str]:
+    return {part.name: " ".join(part.command) for part in chat_parts(settings(**environ), None)}
+
+
+def test_every_part_has_a_row():
+    names = list(commands(WEB_PROCESSES="2"))
+    assert names == ["worker-persist", "worker-background", "beat", "flower", "web-1", "web-2"]
+    assert all(part.group in GROUPS for part in chat_parts(settings(), None))
+
+
+def test_every_queue_has_a_worker():
+    rows = commands(WORKER_CONCURRENCY="3")
+    assert " -Q persist " in rows["worker-persist"]
+    assert " -c 3 " in rows["worker-persist"]
+    assert " -Q seen,unread,push,maintenance " in rows["worker-background"]
+
+
+def test_node_names_differ_between_stacks():
+    one, two = commands(PORT="3000"), commands(PORT="3001")
+    assert "-n persist-3000@%h" in one["worker-persist"]
+    assert "-n persist-3001@%h" in two["worker-persist"]
+    assert "-n background-3001@%h" in two["worker-background"]
+
+
+def test_flower_is_on_loopback_and_bounded():
+    row = commands(FLOWER_PORT="5600")["flower"]
+    assert "--address=127.0.0.1 --port=5600 --persistent=False --max_tasks=" in row
+
+
+def test_web_has_its_grace_to_stop():
+    web = chat_parts(settings(SHUTDOWN_GRACE_S="20"), None)[-1]
+    assert web.stop_wait_s > 20
+
+
+def test_a_row_is_the_same_after_writing_and_reading(tmp_path: Path):
+    part = Part("x", "jobs", ("a", "b c", "%h"), 3.5, 4, "SIGTERM", "/lock", ("noise",))
+    save_parts([part], tmp_path / "parts.json")
+    assert load_part("x", tmp_path / "parts.json") == part
+
+
+def test_valkey_keeps_what_it_is_told(tmp_path: Path):
+    row = " ".join(valkey_part(tmp_path, 6400).command)
+    for flags in (
+        "--bind 127.0.0.1 --port 6400",
+        f"--dir {tmp_path}/redis",
+        "--appendonly yes --appendfsync everysec",
+        "--maxmemory-policy noeviction",
+    ):
+        assert flags in row
