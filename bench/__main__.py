@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.clients import Crowd, connect
+from bench.clients import Crowd, Room
 from bench.stack import Stack
 
 RESULTS = Path(__file__).parent / "results"
@@ -40,19 +40,15 @@ SCENES = (
 def measure(stack: Stack, scene: Scene) -> dict[str, float | str]:
     """Run a scene once against a running stack."""
     tag = f"{time.time_ns():x}"
-    clients = [
-        connect(stack.port, room * scene.members + member, f"bench-{tag}-{room}")
-        for room in range(scene.rooms)
-        for member in range(scene.members)
-    ]
-    crowd = Crowd(clients, scene.messages, scene.window, scene.content_bytes)
+    rooms = [Room(stack.port, f"bench-{tag}-{number}", scene.members) for number in range(scene.rooms)]
+    crowd = Crowd(rooms, scene.messages, scene.window, scene.content_bytes)
     before = stack.cpu_s()
     seconds = crowd.flood(timeout_s=180)
     after = stack.cpu_s()
-    confirmed_s = crowd.await_confirmations(timeout_s=180)
+    confirmed_s = crowd.settle(timeout_s=180)
     settled = stack.cpu_s()
     crowd.close()
-    deliveries, messages = crowd.expected, crowd.per_room * scene.rooms
+    deliveries, messages = crowd.deliveries, crowd.messages
     return {
         "scene": scene.name,
         "messages": messages,
