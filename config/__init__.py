@@ -1,0 +1,1 @@
+"""What the environment says, read once and checked, and how the process logs."""

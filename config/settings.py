@@ -1,0 +1,245 @@
+"""Every setting of the system, read once from the environment, checked and frozen (docs/settings.md)."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from config.env import Env, SettingError, shown
+from config.origins import Network, read_network, read_origin
+from config.urls import check_redis, read_sqlite
+
+LEAST_SECRET_BYTES = 32  # HS256 wants a key as long as its hash: RFC 7518 section 3.2
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MIB = 1024 * 1024
+HOST_NAME = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """The HTTP and WebSocket server."""
+
+    host: str  # the address it listens on
+    port: int
+    processes: int  # all listen on the one port
+    allowed_origins: tuple[str, ...]  # exact, besides the server's own
+    trusted_proxies: tuple[Network, ...]  # whose X-Forwarded-For is believed
+    shutdown_grace_s: float  # how long a stopping server lets its clients leave
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSettings:
+    """The Redis of the chat."""
+
+    url: str | None = field(repr=False)  # None: `make run` embeds a server
+    socket_timeout_s: float  # one answer takes no longer
+    connect_timeout_s: float
+    embedded_port: int  # 0: a free one
+
+
+@dataclass(frozen=True, slots=True)
+class CelerySettings:
+    """The broker of the background work."""
+
+    broker_url: str | None = field(repr=False)  # the chat's Redis when not set
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where documents are kept."""
+
+    url: str = field(repr=False)
+    sqlite_path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSettings:
+    """Who signs the tokens, and what they have to say."""
+
+    mode: Literal["jwt", "dev"]
+    secret: str = field(repr=False)  # HS256
+    issuer: str | None  # required `iss`
+    audience: str | None  # required `aud`
+
+    @property
+    def is_dev(self) -> bool:
+        """Guests, minted tokens and rooms made on sight are allowed."""
+        return self.mode == "dev"
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """What one client may use. In the first five, 0 turns the limit off."""
+
+    messages_per_s: int  # per user over all servers, burst twice that
+    frames_per_s: int  # per connection, burst twice that
+    sockets_per_user: int
+    sockets_per_address: int
+    rest_per_s: int  # per user
+    frame_limit_bytes: int  # one WebSocket message
+    content_limit_bytes: int  # the text of one chat message, as UTF-8
+    backlog_limit_bytes: int  # waiting for one slow reader
+    rooms_per_socket: int
+    outbox_limit: int  # per shard: accepted messages that wait to be stored
+    room_members: int
+
+
+@dataclass(frozen=True, slots=True)
+class PathSettings:
+    """The path of a message from accept to confirm."""
+
+    log_length: int  # events kept per room for replay
+    give_up_s: float  # a message that can't be stored for so long is retracted
+    drain_batch: int  # messages stored in one go
+    drain_linger_ms: int  # how long a drain waits for more before it ends
+    reclaim_idle_s: float  # after so long a dead worker's messages are taken over
+    worker_concurrency: int  # processes of the persist worker
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is logged, and in which form."""
+
+    level: str
+    format: Literal["text", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it."""
+
+    web: WebSettings
+    flower_port: int
+    data_dir: Path
+    redis: RedisSettings
+    celery: CelerySettings
+    store: StoreSettings
+    auth: AuthSettings
+    limits: LimitSettings
+    path: PathSettings
+    log: LogSettings
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read all settings; variables that are not known are ignored.
+
+    Raises: SettingError for the first one that can't be used.
+    """
+    env = Env(environ)
+    data_dir = Path(env.text("DATA_DIR", "var"))
+    return Settings(
+        web=_web(env),
+        flower_port=env.whole("FLOWER_PORT", 5555, 1, 65535),
+        data_dir=data_dir,
+        redis=_redis(env),
+        celery=CelerySettings(broker_url=_redis_url(env, "CELERY_BROKER_URL") or _redis_url(env, "REDIS_URL")),
+        store=_store(env, data_dir),
+        auth=_auth(env),
+        limits=_limits(env),
+        path=_path(env),
+        log=_log(env),
+    )
+
+
+def _web(env: Env) -> WebSettings:
+    host = env.text("HOST", "127.0.0.1")
+    if not HOST_NAME.fullmatch(host):
+        raise SettingError("HOST", f"is {shown(host)}, which is no host or address", "set one such as 127.0.0.1")
+    return WebSettings(
+        host=host,
+        port=env.whole("PORT", 3000, 1, 65535),
+        processes=env.whole("WEB_PROCESSES", 1, 1, 64),
+        allowed_origins=tuple(read_origin("ALLOWED_ORIGINS", o) for o in env.listing("ALLOWED_ORIGINS")),
+        trusted_proxies=tuple(read_network("TRUSTED_PROXIES", n) for n in env.listing("TRUSTED_PROXIES")),
+        shutdown_grace_s=env.number("SHUTDOWN_GRACE_S", 5.0, 0, 600),
+    )
+
+
+def _redis(env: Env) -> RedisSettings:
+    return RedisSettings(
+        url=_redis_url(env, "REDIS_URL"),
+        socket_timeout_s=env.number("REDIS_TIMEOUT_S", 2.0, 0.05, 60),
+        connect_timeout_s=env.number("REDIS_CONNECT_TIMEOUT_S", 1.0, 0.05, 60),
+        embedded_port=env.whole("EMBEDDED_REDIS_PORT", 0, 0, 65535),
+    )
+
+
+def _redis_url(env: Env, name: str) -> str | None:
+    url = env.optional(name)
+    return url and check_redis(name, url)
+
+
+def _store(env: Env, data_dir: Path) -> StoreSettings:
+    url = env.text("STORE_URL", f"sqlite:///{data_dir / 'chat.db'}")
+    return StoreSettings(url=url, sqlite_path=read_sqlite("STORE_URL", url))
+
+
+def _auth(env: Env) -> AuthSettings:
+    mode: Literal["jwt", "dev"] = "dev" if env.choice("AUTH_MODE", "jwt", ("jwt", "dev")) == "dev" else "jwt"
+    if env.optional("AUTH_JWKS_URL"):
+        raise SettingError(
+            "AUTH_JWKS_URL", "is set, but arrives in a later release", "unset it and set AUTH_SECRET"
+        )
+    return AuthSettings(
+        mode=mode,
+        secret=_secret(env, mode),
+        issuer=env.optional("AUTH_ISSUER"),
+        audience=env.optional("AUTH_AUDIENCE"),
+    )
+
+
+def _secret(env: Env, mode: str) -> str:
+    secret = env.raw("AUTH_SECRET")
+    mend = f"set at least {LEAST_SECRET_BYTES} random bytes, for example the output of: openssl rand -base64 48"
+    if secret is None:
+        if mode == "dev":
+            return secrets.token_urlsafe(48)
+        raise SettingError(
+            "AUTH_SECRET", "is not set and AUTH_MODE is jwt", f"{mend} (or AUTH_MODE=dev to try out)"
+        )
+    size = len(secret.encode(errors="surrogateescape"))
+    if size < LEAST_SECRET_BYTES:
+        raise SettingError("AUTH_SECRET", f"has {size} bytes, too few for HS256", mend)
+    return secret
+
+
+def _limits(env: Env) -> LimitSettings:
+    limits = LimitSettings(
+        messages_per_s=env.whole("MAX_MESSAGES_PER_S", 20),
+        frames_per_s=env.whole("MAX_FRAMES_PER_S", 200),
+        sockets_per_user=env.whole("MAX_SOCKETS_PER_USER", 20),
+        sockets_per_address=env.whole("MAX_SOCKETS_PER_ADDRESS", 50),
+        rest_per_s=env.whole("MAX_REST_PER_S", 200),
+        frame_limit_bytes=env.whole("MAX_FRAME_BYTES", 64 * 1024, 1024, 16 * MIB),
+        content_limit_bytes=env.whole("MAX_CONTENT_BYTES", 16 * 1024, 1, 16 * MIB),
+        backlog_limit_bytes=env.whole("MAX_BACKLOG_BYTES", 4 * MIB, 64 * 1024),
+        rooms_per_socket=env.whole("MAX_ROOMS_PER_SOCKET", 500, 1),
+        outbox_limit=env.whole("MAX_OUTBOX", 100_000, 1),
+        room_members=env.whole("MAX_ROOM_MEMBERS", 10_000, 2),
+    )
+    if limits.content_limit_bytes > limits.frame_limit_bytes:
+        fault = f"is {limits.content_limit_bytes}, more than MAX_FRAME_BYTES ({limits.frame_limit_bytes})"
+        raise SettingError("MAX_CONTENT_BYTES", fault, "lower it or raise MAX_FRAME_BYTES")
+    return limits
+
+
+def _path(env: Env) -> PathSettings:
+    return PathSettings(
+        log_length=env.whole("LOG_LENGTH", 1000, 1, 1_000_000),
+        give_up_s=env.number("PERSIST_GIVE_UP_S", 300.0, 1, 86_400),
+        drain_batch=env.whole("DRAIN_BATCH", 500, 1, 10_000),
+        drain_linger_ms=env.whole("DRAIN_LINGER_MS", 150, 0, 10_000),
+        reclaim_idle_s=env.number("RECLAIM_IDLE_S", 5.0, 0.1, 3600),
+        worker_concurrency=env.whole("WORKER_CONCURRENCY", 2, 1, 64),
+    )
+
+
+def _log(env: Env) -> LogSettings:
+    return LogSettings(
+        level=env.choice("LOG_LEVEL", "INFO", LOG_LEVELS),
+        format="json" if env.choice("LOG_FORMAT", "text", ("text", "json")) == "json" else "text",
+    )

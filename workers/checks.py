@@ -1,0 +1,80 @@
+"""What has to be true before the stack starts; each fault is one line that names the setting to mend."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+from config.env import SettingError, shown
+from config.settings import Settings
+from config.urls import place_of
+from workers.ports import bind_fault
+from workers.redis_probe import probe
+
+REDIS_WAIT_S = 5.0  # a Redis that is started at the same time may need a moment
+RETRY_EVERY_S = 0.2
+
+
+def check_folder(name: str, folder: Path) -> None:
+    """Make the folder where it is missing and write into it."""
+    mend = f"set {name} to a place that this user can write to"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as fault:
+        raise SettingError(name, f"leads to {folder}, which can't be written: {fault.strerror}", mend) from None
+
+
+def check_ports(settings: Settings) -> None:
+    """Make sure that both servers can listen."""
+    if settings.web.port == settings.flower_port:
+        raise SettingError("FLOWER_PORT", f"is {settings.flower_port}, the same as PORT", "set another one")
+    check_port("PORT", settings.web.host, settings.web.port)
+    check_port("FLOWER_PORT", "127.0.0.1", settings.flower_port)
+
+
+def check_port(name: str, host: str, port: int) -> None:
+    """Make sure that a server can listen on `host`:`port`."""
+    fault = bind_fault(host, port)
+    if fault is None:
+        return
+    if isinstance(fault, socket.gaierror) or fault.errno == errno.EADDRNOTAVAIL:
+        raise SettingError("HOST", f"is {shown(host)}, which is no address of this machine", "set 127.0.0.1")
+    if fault.errno == errno.EADDRINUSE:
+        raise SettingError(name, f"is {port}, which another program listens on", f"stop it or set another {name}")
+    raise SettingError(name, f"is {port}, which can't be listened on: {fault.strerror}", f"set another {name}")
+
+
+def lock_data(data_dir: Path) -> int:
+    """Take the folder for this stack alone; return the descriptor that holds the lock while it is open."""
+    lock = os.open(data_dir / "stack.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        fault = f"is {data_dir}, which another running stack uses"
+        raise SettingError("DATA_DIR", fault, "stop that one or set another DATA_DIR") from None
+    return lock
+
+
+def check_redis(name: str, url: str, wait_s: float = REDIS_WAIT_S) -> None:
+    """Make sure that Redis answers within `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    while fault := probe(url, timeout_s=max(0.1, deadline - time.monotonic())):
+        if time.monotonic() + RETRY_EVERY_S >= deadline or "login" in fault:
+            raise SettingError(name, f"leads to {place_of(url)}, which {fault}", f"start that Redis or mend {name}")
+        time.sleep(RETRY_EVERY_S)
+
+
+def check_store(settings: Settings) -> None:
+    """Make sure that the document file can be written, or made."""
+    file = settings.store.sqlite_path
+    check_folder("STORE_URL", file.parent)
+    if file.is_dir() or (file.exists() and not os.access(file, os.W_OK)):
+        raise SettingError("STORE_URL", f"leads to {file}, which can't be written", "name another file")
