@@ -4,6 +4,9 @@
   and the same (room, sender, temp id) is one message for 24 h. It is safe to repeat.
 - confirm and retract happen once per message, whatever is repeated around them.
 - the log holds the last events of a room in order; a reader gets all it missed or is told it can't.
+
+One of each `Struct` below is made per message: they cost a fifth of a frozen dataclass, and the cycle collector
+does not look at them.
 """
 
 from __future__ import annotations
@@ -12,13 +15,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
+
 from chat.errors import ChatError
 
 SUSPECT_ABOVE = 5  # deliveries: bad luck makes two or three, an entry that kills its worker makes all
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True, gc=False):
     """A message on its way to be accepted; `members` is its JSON without `id` and `seq`."""
 
     room_id: str
@@ -29,8 +33,7 @@ class Draft:
     members: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True, gc=False):
     """Numbered, published and queued."""
 
     seq: int
@@ -38,8 +41,7 @@ class Accepted:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicate:
+class Duplicate(Struct, frozen=True, gc=False):
     """The temp id is known: this is what became of its first message."""
 
     state: str  # pending | confirmed | failed

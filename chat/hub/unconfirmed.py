@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from chat.model.ids import message_id
 from chat.model.publication import Origin, RoomEvents
@@ -17,8 +18,7 @@ REMEMBER_S = 60.0  # how long it is known that a sender was told, should its mes
 REMEMBER_LIMIT = 100_000  # messages; about 150 bytes each
 
 
-@dataclass(slots=True)
-class Waiting:
+class Waiting(Struct, gc=False):
     """A shown message whose end is not told yet, to the room or to its sender."""
 
     room_id: str
