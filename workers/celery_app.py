@@ -94,8 +94,8 @@ _FIXED: dict[str, Any] = {
 def _configure_logging(log: LogSettings) -> None:
     chat_logging.configure(log.level, log.format)
     if log.level != "DEBUG":
-        # Two lines for each wake-up tell nothing; Flower has them.
-        for name in ("celery.app.trace", "celery.worker.strategy"):
+        # Lines for each wake-up and each beat tell nothing; Flower has them.
+        for name in ("celery.app.trace", "celery.worker.strategy", "celery.beat"):
             logging.getLogger(name).setLevel(logging.WARNING)
 
 
