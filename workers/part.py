@@ -64,6 +64,7 @@ def await_redis(url: str, timeout_s: float) -> bool:
 
 def become(part: Part) -> None:
     """Replace this process by the part's command; its id stays."""
+    os.nice(part.niceness)
     try:
         os.execvp(part.command[0], part.command)
     except OSError as fault:

@@ -18,6 +18,7 @@ GROUPS = ("web", "jobs", "data")  # stopped in this order
 PYTHON_CELERY = (sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", "--quiet")
 CELERY = (*PYTHON_CELERY, "-A", "workers.celery_app")
 WORKER_FLAGS = ("--prefetch-multiplier", "1", "-E", "--without-gossip", "--without-mingle", "-l", "WARNING")
+JOB_NICENESS = 5  # where cores are scarce, messages are shown first and stored a little later
 FLOWER_TASKS_KEPT = 10_000  # Flower holds them in memory
 # said at every orderly stop; said by Flower at every start, where it asks workers that are not up yet
 JOB_NOISE = ("worker: Warm shutdown", "Inspect method ")
@@ -32,6 +33,7 @@ class Part:
     command: tuple[str, ...]
     await_redis_s: float = 0  # it starts when Redis answers, or after so long
     stop_wait_s: int = STOP_WAIT_S
+    niceness: int = 0
     death_signal: str = "SIGKILL"  # what it gets when the supervisor dies without stopping it
     lock_file: str | None = None  # held while it lives: two never work on one folder
     noise: tuple[str, ...] = ()  # its lines with one of these in them say nothing to act on
@@ -86,4 +88,4 @@ def _flower(settings: Settings) -> Part:
 
 
 def _job(name: str, *arguments: str) -> Part:
-    return Part(name, "jobs", (*CELERY, *arguments), await_redis_s=60, noise=JOB_NOISE)
+    return Part(name, "jobs", (*CELERY, *arguments), await_redis_s=60, niceness=JOB_NICENESS, noise=JOB_NOISE)

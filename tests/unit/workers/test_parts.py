@@ -48,7 +48,7 @@ def test_web_has_its_grace_to_stop():
 
 
 def test_a_row_is_the_same_after_writing_and_reading(tmp_path: Path):
-    part = Part("x", "jobs", ("a", "b c", "%h"), 3.5, 4, "SIGTERM", "/lock", ("noise",))
+    part = Part("x", "jobs", ("a", "b c", "%h"), 3.5, 4, 5, "SIGTERM", "/lock", ("noise",))
     save_parts([part], tmp_path / "parts.json")
     assert load_part("x", tmp_path / "parts.json") == part
 
@@ -62,3 +62,9 @@ def test_valkey_keeps_what_it_is_told(tmp_path: Path):
         "--maxmemory-policy noeviction",
     ):
         assert flags in row
+
+
+def test_jobs_yield_to_the_web_when_cores_are_scarce():
+    niceness = {part.name: part.niceness for part in chat_parts(settings(), None)}
+    assert niceness["worker-persist"] == niceness["worker-background"] == 5
+    assert niceness["web-1"] == 0
