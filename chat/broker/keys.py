@@ -67,6 +67,15 @@ WORK_STATS = "chat:stats:work"  # hash of counters that workers keep: `store_rou
 NODES = "chat:nodes"  # hash node id -> what that server holds, as JSON; rows older than 10 min are dropped
 
 
+REVOKED = "chat:revoked"  # sorted set of users, score = ms since 1970: tokens issued up to then are refused
+CONTROL_CHANNEL = "chat:control"  # pub/sub, heard by every server: revocations
+
+
+def ticket(digest: str) -> str:
+    """String: the identity that a single-use ticket stands for, under the ticket's SHA-256; 30 s."""
+    return f"chat:ticket:{digest}"
+
+
 def room_channel(room_id: str) -> str:
     """Pub/sub channel of a room's events."""
     return f"chat:room:{tag(room_id)}"
@@ -95,3 +104,8 @@ def user_rooms(user_id: str) -> str:
 def msg_temp(temp_id: str) -> str:
     """Public key: the optimistic message as JSON, 60 s."""
     return f"chat:msg_temp:{temp_id}"
+
+
+def rate(user_id: str) -> str:
+    """String: until when the messages a user sent through all servers are paid for; lives seconds."""
+    return f"chat:rate:{user_id}"

@@ -1,0 +1,76 @@
+import pytest
+
+from chat.broker.client import RedisAddress, connect
+from chat.broker.rates import RedisRates
+from chat.errors import RateLimited
+from chat.gateway.rate import UserRate
+from chat.gateway.shared_rate import SharedRate
+from tests.support.wait import eventually
+
+PER_S, BURST_S = 10, 2.0
+
+
+@pytest.fixture
+def server(redis_url):
+    """Make servers that share one Redis."""
+    client = connect(RedisAddress(redis_url))
+    yield lambda count: SharedRate(
+        UserRate(PER_S, BURST_S), RedisRates(client, per_s=PER_S, burst_s=BURST_S), lambda: count
+    )
+    client.close()
+
+
+def send(rate: SharedRate, count: int) -> None:
+    for _ in range(count):
+        rate.take("ann")
+
+
+def test_a_user_is_stopped_on_each_server_when_the_sum_is_over_the_limit(server):
+    one, other = server(2), server(2)
+    for rate in (one, other):
+        rate.look_around()
+        send(rate, 15)  # each alone is under the burst of 20
+        rate.share()
+    with pytest.raises(RateLimited, match="over all connections") as caught:
+        other.take("ann")
+    assert 0 < caught.value.retry_after_s <= BURST_S
+    one.take("ann")
+    one.share()  # it hears of the sum with what it tells next
+    with pytest.raises(RateLimited):
+        one.take("ann")
+    other.take("bob")
+
+
+def test_nothing_is_shared_when_there_is_one_server(server, redis_url):
+    rate = server(1)
+    rate.look_around()
+    send(rate, 15)
+    rate.share()
+    assert not connect(RedisAddress(redis_url)).keys("chat:rate:*")
+
+
+def test_a_user_goes_on_when_the_wait_is_over(server):
+    one = server(2)
+    one.look_around()
+    send(one, 20)
+    one.share()
+    with pytest.raises(RateLimited):
+        one.take("ann")
+
+    def is_taken() -> bool:
+        try:
+            one.take("ann")
+        except RateLimited:
+            return False
+        return True
+
+    assert eventually(is_taken, timeout_s=BURST_S + 1)
+
+
+def test_the_shared_bucket_is_gone_when_a_user_is_quiet(server, redis_url):
+    one = server(2)
+    one.look_around()
+    send(one, 3)
+    one.share()
+    left_ms = connect(RedisAddress(redis_url)).pttl("chat:rate:ann")
+    assert 0 < left_ms <= BURST_S * 2000 + 1000
