@@ -61,7 +61,7 @@ class LocalRooms:
     def start(self, relay: Relay) -> None:
         """Begin to follow rooms through a relay."""
         self._relay = relay
-        gevent.spawn(self._check_positions)
+        gevent.spawn(self._keep_checking)
 
     def open(self, room_id: str) -> Room:
         """Return the room, subscribed and with a known position; raises ChatError when that can't be had."""
@@ -206,13 +206,21 @@ class LocalRooms:
             self._hub.flush_room(room)
             self._on_unresumable(room)
 
-    def _check_positions(self) -> None:
+    def _keep_checking(self) -> None:
         while True:
             gevent.sleep(CHECK_EVERY_S * random.uniform(0.8, 1.2))  # so that servers do not ask in step
-            self.close_empty()
-            rooms = [room for room in self._hub.rooms.values() if room.is_ready and not room.is_syncing]
-            for start in range(0, len(rooms), CHECK_CHUNK):
-                self._check(rooms[start : start + CHECK_CHUNK])
+            try:
+                self.close_empty()
+                self.check_positions()
+            except Exception:
+                # One surprise must not end the checking of all rooms for good.
+                log.exception("position-check-failed", extra={"action": "go on"})
+
+    def check_positions(self) -> None:
+        """Compare every room with Redis, and catch up with those that are behind."""
+        rooms = [room for room in self._hub.rooms.values() if room.is_ready and not room.is_syncing]
+        for start in range(0, len(rooms), CHECK_CHUNK):
+            self._check(rooms[start : start + CHECK_CHUNK])
 
     def _check(self, rooms: list[Room]) -> None:
         before = {room: (room.epoch, room.offset) for room in rooms}

@@ -1,0 +1,287 @@
+"""In-memory twins of the broker's ports, and a client of a server process, for tests without a network.
+
+`MemoryBroker` follows `chat/broker/base.py` and the Lua files: the same answers, and byte for byte the same
+publications. `tests/unit/services/test_history.py` compares it with the real scripts on a real server.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+
+from chat.broker.base import (
+    Accepted,
+    AcceptOutcome,
+    Cold,
+    Draft,
+    Duplicate,
+    Fate,
+    LogRead,
+    OnOutcome,
+    OutboxMessage,
+    Overloaded,
+)
+from chat.errors import ChatError
+from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits
+from chat.gateway.identity import Identity
+from chat.gateway.session import Session
+from chat.model.events import new_frame
+from chat.model.ids import new_epoch
+from chat.model.publication import RoomEvents, read_room
+
+CONFIRM_BY = "2023-11-14T22:13:30Z"
+ACCEPTED_MS = 1_700_000_000_000
+
+
+def draft(temp_id: str, room_id: str = "room456", sender_id: str = "ann") -> Draft:
+    """Return a small message."""
+    body = {"room_id": room_id, "sender_id": sender_id, "temp_id": temp_id, "content": f"says {temp_id}"}
+    members = json.dumps(body, separators=(",", ":"))[1:-1].encode()
+    return Draft(room_id, sender_id, temp_id, ACCEPTED_MS, CONFIRM_BY, members)
+
+
+@dataclass
+class Head:
+    """Where a room's numbering and log stand."""
+
+    epoch: str
+    seq: int
+    offset: int = 0
+
+
+@dataclass
+class MemoryBroker:
+    """`RoomLog` and `Accepting`: what is published waits in `published` until a test passes it on."""
+
+    outbox_limit: int = 1000
+    log_length: int = 1000
+    heads: dict[str, Head] = field(default_factory=dict)
+    logs: dict[str, list[RoomEvents]] = field(default_factory=dict)
+    payloads: dict[str, list[bytes]] = field(default_factory=dict)
+    outbox: dict[str, dict[int, OutboxMessage]] = field(default_factory=dict)
+    dedupe: dict[tuple[str, str, str], Fate] = field(default_factory=dict)
+    published: list[tuple[str, bytes]] = field(default_factory=list)
+    submitted: list[tuple[Draft, OnOutcome]] = field(default_factory=list)
+    fault: ChatError | None = None  # raised by every read while it is set
+    before_read: Callable[[], None] = lambda: None
+    after_read: Callable[[], None] = lambda: None
+
+    # Accepting
+
+    def submit(self, draft: Draft, on_outcome: OnOutcome) -> None:
+        self.submitted.append((draft, on_outcome))
+
+    def answer(self) -> None:
+        """Give what was submitted its outcomes, and what is submitted meanwhile."""
+        while self.submitted:
+            draft, on_outcome = self.submitted.pop(0)
+            on_outcome(self.accept(draft))
+
+    def accept(self, draft: Draft) -> AcceptOutcome:
+        """Do what `accept_messages.lua` does for one message."""
+        head = self.heads.get(draft.room_id)
+        if head is None:
+            return Cold()
+        key = (draft.room_id, draft.sender_id, draft.temp_id)
+        known = self.dedupe.get(key)
+        if known is not None and not (known.state == "failed" and known.retryable):
+            return Duplicate(known.state, known.seq, known.epoch, known.error_code, known.error_text)
+        if sum(len(each) for each in self.outbox.values()) >= self.outbox_limit:
+            return Overloaded()
+        head.seq, head.offset = head.seq + 1, head.offset + 1
+        at = (head.seq, head.epoch, head.offset)
+        frame = new_frame(draft.room_id, *at, draft.confirm_by, draft.members)
+        origin = f"{draft.sender_id} {draft.temp_id} {draft.accepted_ms}".encode()
+        header = f"new {head.epoch} {head.offset} 1 {head.seq} 1-{head.seq}".encode()
+        self.dedupe[key] = Fate("pending", head.seq, head.epoch)
+        self.outbox.setdefault(draft.room_id, {})[head.seq] = OutboxMessage(
+            draft.room_id,
+            head.epoch,
+            head.seq,
+            draft.sender_id,
+            draft.temp_id,
+            draft.accepted_ms,
+            draft.members,
+        )
+        self._log(draft.room_id, b"\n".join((header, origin, frame)))
+        return Accepted(*at)
+
+    # the worker's side
+
+    def confirm(self, room_id: str, *seqs: int) -> None:
+        """Confirm messages that wait."""
+        taken = [self.outbox[room_id].pop(seq) for seq in seqs]
+        for each in taken:
+            key = (room_id, each.sender_id, each.temp_id)
+            self.dedupe[key] = Fate("confirmed", each.seq, each.epoch)
+        pairs = " ".join(f"{each.seq}:{each.sender_id}" for each in taken)
+        self.published.append((room_id, f"confirmed {taken[0].epoch} {pairs}".encode()))
+
+    def retract(self, room_id: str, seq: int, *, retryable: bool = False) -> None:
+        """Give a waiting message up."""
+        each = self.outbox[room_id].pop(seq)
+        head = self.heads[room_id]
+        head.offset += 1
+        self.dedupe[room_id, each.sender_id, each.temp_id] = Fate(
+            "failed", seq, each.epoch, "refused", "too sad", retryable
+        )
+        told = (
+            f'{{"event":"message-retracted","data":{{"roomId":"{room_id}",'
+            f'"messageId":"{room_id}.{seq}.{each.epoch}","seq":{seq},"offset":{head.offset}}}}}'
+        )
+        header = f"retracted {head.epoch} {head.offset} 1 {seq} {each.epoch}"
+        self._log(room_id, f"{header}\n{each.sender_id}\n{told}".encode())
+
+    def lose_everything(self) -> None:
+        """Forget what Redis would have lost."""
+        for each in (self.heads, self.logs, self.payloads, self.outbox, self.dedupe):
+            each.clear()
+
+    # RoomLog
+
+    def read(self, room_id: str, epoch: str = "", offset: int = 0) -> LogRead:
+        self.before_read()
+        found = self._read(room_id, epoch, offset)
+        self.after_read()
+        if self.fault is not None:
+            raise self.fault
+        return found
+
+    def positions(self, room_ids: Sequence[str]) -> list[tuple[str, int]]:
+        if self.fault is not None:
+            raise self.fault
+        heads = [self.heads.get(room_id) for room_id in room_ids]
+        return [("", 0) if head is None else (head.epoch, head.offset) for head in heads]
+
+    def warm(self, room_id: str, last_seq: int, sent: Sequence[tuple[str, str, int, str]]) -> LogRead:
+        for sender_id, temp_id, seq, epoch in sent:
+            self.dedupe.setdefault((room_id, sender_id, temp_id), Fate("confirmed", seq, epoch))
+        if room_id not in self.heads:
+            last = max([last_seq, *self.outbox.get(room_id, ())])
+            self.heads[room_id] = Head(new_epoch(), last)
+            self.logs[room_id], self.payloads[room_id] = [], []
+        return self.read(room_id)
+
+    def fates(self, room_id: str, sent: Sequence[tuple[str, str]]) -> list[Fate]:
+        if self.fault is not None:
+            raise self.fault
+        return [self.dedupe.get((room_id, *each), Fate("unknown")) for each in sent]
+
+    def waiting(self, room_id: str, seqs: Collection[int]) -> dict[int, OutboxMessage]:
+        if self.fault is not None:
+            raise self.fault
+        return {seq: each for seq, each in self.outbox.get(room_id, {}).items() if seq in seqs}
+
+    def _read(self, room_id: str, epoch: str, offset: int) -> LogRead:
+        head = self.heads.get(room_id)
+        if head is None:
+            return LogRead("cold")
+        at = (head.epoch, head.offset, head.seq)
+        if epoch == "":
+            return LogRead("position", *at)
+        if epoch != head.epoch:
+            return LogRead("foreign", *at)
+        if offset > head.offset:
+            return LogRead("ahead", *at)
+        kept = [
+            (events, payload)
+            for events, payload in zip(self.logs[room_id], self.payloads[room_id], strict=True)
+            if events.first_offset > offset
+        ]
+        if offset < head.offset and (not kept or kept[0][0].first_offset != offset + 1):
+            return LogRead("trimmed", *at)
+        shown = {each.seq for events, _ in kept if events.kind == "new" for each in events.origins}
+        waiting = frozenset(shown & self.outbox.get(room_id, {}).keys())
+        return LogRead("complete", *at, tuple(payload for _, payload in kept), waiting)
+
+    def _log(self, room_id: str, payload: bytes) -> None:
+        events = read_room(room_id, payload)
+        assert isinstance(events, RoomEvents)
+        self.logs.setdefault(room_id, []).append(events)
+        self.payloads.setdefault(room_id, []).append(payload)
+        del self.logs[room_id][: -self.log_length], self.payloads[room_id][: -self.log_length]
+        self.published.append((room_id, payload))
+
+
+class MemoryRelay:
+    """The one subscriber of a server process: it hands on what a test passes to `hear`."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Callable[[bytes], None]] = {}
+        self.is_connected = True
+        self.fault: ChatError | None = None
+
+    def listen(self, channel: str, handler: Callable[[bytes], None]) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.handlers[channel] = handler
+
+    def forget(self, channels: Sequence[str]) -> None:
+        for channel in channels:
+            self.handlers.pop(channel, None)
+
+    def hear(self, channel: str, payload: bytes) -> None:
+        """Pass one publication on, if anybody listens."""
+        handler = self.handlers.get(channel)
+        if handler is not None:
+            handler(payload)
+
+
+def turn() -> None:
+    """Let gevent's loop go round, so that what is written is sent and what is spawned runs."""
+    for _ in range(3):
+        gevent.sleep(0)
+
+
+class LocalClient:
+    """A user at the other end of a socket pair, with the server's connection and session for it."""
+
+    def __init__(self, user_id: str, callbacks: ConnectionCallbacks | None = None, **limits: Any) -> None:
+        self._socket, served = socket.socketpair()
+        self._socket.setblocking(False)
+        self._unread = b""
+        told = ConnectionLimits(backlog_limit_bytes=16 * 1024 * 1024, **limits)
+        ignore = ConnectionCallbacks(lambda *_: None, lambda *_: None, lambda *_: None)
+        server_end: Any = socket.socket.__base__  # Connection takes the plain socket beneath Python's
+        plain = server_end(served.family, served.type, served.proto, fileno=served.detach())
+        self.connection = Connection(plain, told, callbacks or ignore)
+        self.session = Session(self.connection, Identity(user_id, user_id.title()))
+        self.session.is_busy = False
+        self.connection.context = self.session
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return the text messages that came since the last asking."""
+        turn()
+        while True:
+            try:
+                data = self._socket.recv(1 << 20)
+            except BlockingIOError:
+                break
+            if not data:
+                break
+            self._unread += data
+            turn()
+        return [json.loads(payload) for opcode, payload in self._frames() if opcode == 1]
+
+    def close(self) -> None:
+        """Hang up, both ends."""
+        self.connection.abort()
+        self._socket.close()
+
+    def _frames(self) -> list[tuple[int, bytes]]:
+        found = []
+        while len(self._unread) >= 2:
+            length, start = self._unread[1], 2
+            if length >= 126:
+                start = 4 if length == 126 else 10
+                length = int.from_bytes(self._unread[2:start], "big")
+            if len(self._unread) < start + length:
+                break
+            found.append((self._unread[0] & 15, self._unread[start : start + length]))
+            self._unread = self._unread[start + length :]
+        return found
