@@ -41,6 +41,10 @@ from chat.store.base import (
 # What SQLite says of the data; every other sqlite3.Error speaks of the database and counts as an outage.
 _REFUSALS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
 
+# How long a write waits for another process's. A caller that waits is a drain that renews no lease and gives
+# nothing up, or a thread of the server's pool; the settler takes what was lost for gone after 8 s, and a drain
+# must not store it after that.
+BUSY_TIMEOUT_S = 5.0
 _KEYS_PER_SELECT = 500  # under the 999 variables that older builds of SQLite allow
 _WAL_RETRY_S = 0.01
 
@@ -67,7 +71,7 @@ class SqliteStore:
     before a fork, and a child that was forked in the middle of a call refuses to go on.
     """
 
-    def __init__(self, path: Path | str, *, busy_timeout_s: float = 30.0) -> None:
+    def __init__(self, path: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.round_trips = 0
         self._path = Path(path).absolute()
         self._busy_timeout_s = busy_timeout_s

@@ -1,0 +1,99 @@
+"""Two stacks with one Redis and one store are one chat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.chat_client import Refused
+from tests.support.chat_system import ChatSystem
+from tests.support.wait import eventually
+
+LIVE_S = 2.5  # less than the 3 s and 5 s after which a server looks for what pub/sub has lost
+
+
+@pytest.fixture(scope="module")
+def neighbour(running: ChatSystem) -> Iterator[ChatSystem]:
+    shared = {
+        "REDIS_URL": running.redis_url,
+        "STORE_URL": f"sqlite:///{running.store_path}",
+        "AUTH_SECRET": (running.stack.data_dir / "dev-secret").read_text().strip(),
+    }
+    with ChatSystem(shared) as system:
+        yield system
+        system.stack.press_ctrl_c()
+        assert system.stack.exit_code() == 0
+        assert system.stack.left_running() == []
+
+
+def test_messages_cross_servers_both_ways_in_one_order(
+    system: ChatSystem, neighbour: ChatSystem, room: str
+) -> None:
+    here = [system.client() for _ in range(3)]
+    there = [neighbour.client() for _ in range(3)]
+    everyone = [*here, *there]
+    for each in everyone:
+        each.join(room)
+    for number in range(20):
+        for each in everyone:
+            each.shout(room, f"{number}", f"t-{number}")
+    told_by = time.monotonic() + LIVE_S
+    for each in everyone:
+        left_s = told_by - time.monotonic()
+        each.until(lambda each=each: len(each.seqs(room)) == 120 and len(each.confirmed()) == 20, left_s)  # type: ignore[misc]
+        assert each.seqs(room) == list(range(1, 121))
+        assert set(each.confirmed().values()) == {1}
+        each.until(lambda each=each: len(each.confirmed_seqs()) == 100)  # type: ignore[misc]
+        assert set(each.confirmed_seqs().values()) == {1}
+    assert len({tuple(m["id"] for m in each.shown(room)) for each in everyone}) == 1
+    assert here[0].history(room) == there[0].history(room)
+
+
+def test_a_users_devices_are_told_on_both_servers(system: ChatSystem, neighbour: ChatSystem, room: str) -> None:
+    token = system.token(f"user-{room}")
+    phone, laptop = system.client(token), neighbour.client(token)
+    phone.join(room)
+    laptop.join(room)
+    first = phone.say(room, "hello", "t-1")
+    assert laptop.say(room, "hello", "t-1")["id"] == first["id"]
+    for device in (phone, laptop):
+        device.until(lambda device=device: device.confirmed(), LIVE_S)  # type: ignore[misc]
+        assert device.seqs(room) == [1]
+        assert device.confirmed() == {"t-1": 1}
+
+
+def test_a_group_made_here_is_known_there(system: ChatSystem, neighbour: ChatSystem, room: str) -> None:
+    body = {"type": "group", "members": [f"ben-{room}"]}
+    group = system.post("/api/v1/rooms", body, system.token(f"ann-{room}")).json()["id"]
+    neighbour.client(system.token(f"ben-{room}")).join(group)
+    with pytest.raises(Refused):
+        neighbour.client().join(group)
+
+
+def test_a_client_resumes_on_the_other_server(system: ChatSystem, neighbour: ChatSystem, room: str) -> None:
+    sender, away = neighbour.client(), system.client()
+    sender.join(room)
+    position = away.join(room)
+    for number in range(5):
+        sender.say(room, f"{number}")
+    away.until(lambda: len(away.seqs(room)) == 5)
+    away.drop()
+    for number in range(5):
+        sender.say(room, f"{number}")
+    back = neighbour.client()
+    assert back.join(room, since={room: {"epoch": position["epoch"], "offset": 5}})["recovered"] is True
+    assert back.seqs(room) == [6, 7, 8, 9, 10]
+
+
+def test_the_figures_of_both_servers_are_summed(system: ChatSystem, neighbour: ChatSystem, room: str) -> None:
+    clients = [system.client(), neighbour.client()]
+    for each in clients:
+        each.join(room)
+    clients[0].say(room, "counted once")
+    clients[0].until(lambda: clients[0].confirmed())
+    eventually(lambda: system.stats()["servers"] == neighbour.stats()["servers"] == 2)  # each reports every 2 s
+    same = ("messagesAccepted", "messagesConfirmed", "messagesRetracted")
+    here, there = system.quiet_stats(), neighbour.quiet_stats()
+    assert {name: here[name] for name in same} == {name: there[name] for name in same}
