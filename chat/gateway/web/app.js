@@ -1,0 +1,205 @@
+// What happens when: events of the client change the store, and what the user does goes to the client.
+// The view is told which room changed; it reads the store.
+
+import { ChatClient } from "./chat-client.js";
+import { slug } from "./identity.js";
+import { Store } from "./store.js";
+
+const PAGE = 50; // messages that are read at once
+const KEPT_AT_MOST = 1000; // messages of one room in memory
+const KEPT = 500; // after older ones were let go
+const READ_AGAIN_MS = 3_000; // when the store could not be read
+const LATE_MS = 10_000; // a confirmation of somebody's message that is so late is asked for
+
+export class App {
+  constructor({ identity, person, view, url, local = localStorage, session = sessionStorage }) {
+    this.identity = identity;
+    this.view = view;
+    this.local = local;
+    this.roomsKey = `chat.rooms.${person.userId}`;
+    this.store = new Store(person.userId);
+    this.current = null;
+    this.loading = new Set(); // rooms whose older messages are being read
+    this.client = new ChatClient({
+      url,
+      getToken: (how) => identity.token(how),
+      storage: session,
+      storageKey: `chat.outbox.${person.userId}`,
+    });
+    this.#listen();
+  }
+
+  start() {
+    for (const roomId of this.#savedRooms()) this.#enter(roomId);
+    for (const entry of this.client.outbox.entries) {
+      this.#enter(entry.roomId);
+      this.store.queue(entry);
+    }
+    this.client.connect();
+  }
+
+  stop() {
+    this.client.close();
+  }
+
+  reconnect() {
+    this.client.retryNow();
+    this.client.connect();
+  }
+
+  // Show a room, joining it first where it is new.
+  open(roomId) {
+    this.#enter(roomId);
+    this.current = roomId;
+    this.store.room(roomId).unseen = 0;
+    this.#saveRooms();
+    this.view.showRoom(roomId);
+  }
+
+  leave(roomId) {
+    this.client.leave(roomId);
+    this.#forget(roomId);
+  }
+
+  // Make a room and return its id. Fails with an Error whose message is for people.
+  async makeRoom({ name, type, members }) {
+    const headers = { Authorization: `Bearer ${await this.identity.token()}`, "Content-Type": "application/json" };
+    const body = JSON.stringify({ id: slug(name), name, type, members });
+    const answer = await fetch("api/v1/rooms", { method: "POST", headers, body });
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.detail);
+    return told.id;
+  }
+
+  send(content) {
+    const entry = this.client.send(this.current, content);
+    this.store.queue(entry);
+    this.view.changed(this.current);
+  }
+
+  retry({ tempId }) {
+    this.store.retry(this.current, tempId);
+    this.client.retry(tempId);
+    this.view.changed(this.current);
+  }
+
+  discard({ tempId, key }) {
+    this.client.discard(tempId);
+    this.store.discard(this.current, key);
+    this.view.changed(this.current);
+  }
+
+  // Read the page before the oldest message that is shown.
+  async loadOlder(roomId) {
+    const room = this.store.room(roomId);
+    if (!room?.hasMore || this.loading.has(roomId) || !this.client.isOnline) return;
+    this.loading.add(roomId);
+    try {
+      const page = await this.client.history(roomId, { before: room.oldestSeq, limit: PAGE });
+      this.store.addPage(roomId, page, { isOldest: true });
+    } catch (error) {
+      if (!error.isLost) this.view.notify(error.message);
+    } finally {
+      this.loading.delete(roomId);
+      this.view.changed(roomId);
+    }
+  }
+
+  #listen() {
+    const on = (name, take) => this.client.addEventListener(name, ({ detail }) => take(detail));
+    const taking = (take) => (detail) => {
+      take(detail);
+      this.view.changed(detail.roomId ?? detail.message?.room_id);
+    };
+    on("status", (status) => this.view.showStatus(status));
+    on("joined", (joined) => this.#joined(joined));
+    on("refused", (refused) => this.#refused(refused));
+    on("new-chat-message", (message) => this.#shown(message));
+    on("message-confirmed", taking((detail) => this.store.confirmMine(detail)));
+    on("messages-confirmed", taking((detail) => this.store.confirm(detail)));
+    on("message-failed", taking((detail) => this.#failed(detail)));
+    on("message-retracted", taking((detail) => this.store.retract(detail)));
+    on("fate", taking((fate) => (fate.state === "failed" ? this.#failed(fate) : this.store.settle(fate))));
+    on("beat", () => this.store.rooms.forEach(({ id }) => this.#recheck(id, Date.now() - LATE_MS)));
+  }
+
+  // With a gap, or without a beginning, the room is read anew.
+  async #joined({ roomId, recovered, isFirst }) {
+    const isWhole = recovered && !isFirst && this.store.room(roomId)?.isLoaded;
+    await (isWhole ? this.#recheck(roomId) : this.#reload(roomId));
+  }
+
+  async #reload(roomId) {
+    if (!this.store.room(roomId)) return;
+    this.store.beginReload(roomId);
+    try {
+      this.store.endReload(roomId, await this.client.history(roomId, { limit: PAGE }));
+    } catch (error) {
+      if (error.isLost) return; // the next join reads it
+      this.view.notify(error.message);
+      setTimeout(() => this.#reload(roomId), READ_AGAIN_MS);
+    }
+    this.view.changed(roomId);
+  }
+
+  // Ask what became of messages that were shown before a drop: a confirmation is not an event that is replayed.
+  async #recheck(roomId, writtenBefore = Infinity) {
+    const asked = this.store.pendingOf(roomId).filter(({ at }) => at < writtenBefore);
+    if (!asked.length) return;
+    const after = asked[0].seq - 1;
+    try {
+      this.store.compare(roomId, after, await this.client.history(roomId, { after, limit: 200 }), asked);
+      this.view.changed(roomId);
+    } catch {
+      // The next heartbeat asks again.
+    }
+  }
+
+  #refused({ roomId, error }) {
+    this.#forget(roomId);
+    this.view.notify(`${roomId}: ${error.message}`);
+  }
+
+  #shown(message) {
+    const roomId = message.room_id;
+    const isNew = this.store.show(message) && message.sender_id !== this.store.userId;
+    const isSeen = roomId === this.current && this.view.isVisible;
+    const room = this.store.room(roomId);
+    if (isNew && !isSeen) room.unseen += 1;
+    if (isNew && isSeen) this.view.announce(`${message.sender_name}: ${message.content}`);
+    if (room?.messages.size > KEPT_AT_MOST && !this.view.isReadingBack) this.store.trim(roomId, KEPT);
+    this.view.changed(roomId);
+  }
+
+  #failed({ roomId, tempId, error }) {
+    this.store.fail({ roomId, tempId, error });
+    this.view.announce(`Not sent: ${error.message}`);
+  }
+
+  #enter(roomId) {
+    if (this.store.room(roomId)) return;
+    this.store.open(roomId);
+    this.client.join(roomId);
+  }
+
+  // What was not sent there yet never will be.
+  #forget(roomId) {
+    for (const { tempId } of this.client.outbox.of(roomId)) this.client.discard(tempId);
+    this.store.close(roomId);
+    if (this.current === roomId) this.current = null;
+    this.#saveRooms();
+    this.view.showRoom(this.current);
+  }
+
+  #savedRooms() {
+    try {
+      return JSON.parse(this.local.getItem(this.roomsKey) ?? "[]");
+    } catch {
+      return [];
+    }
+  }
+
+  #saveRooms() {
+    this.local.setItem(this.roomsKey, JSON.stringify(this.store.rooms.map(({ id }) => id)));
+  }
+}

@@ -1,0 +1,159 @@
+// The second screen: it shows what the store knows, and tells the app what the user does.
+
+import { Composer } from "./composer.js";
+import { byId, paintAvatar } from "./dom.js";
+import { MessageList } from "./message-list.js";
+import { addressOf, RoomList } from "./room-list.js";
+import { installTheme } from "./theme.js";
+
+const NOTICE_MS = 8_000;
+const NAMES_SHOWN = 5;
+const STATUS = {
+  connecting: "Connecting…",
+  online: "Connected",
+  waiting: "Connection lost, trying again",
+  ended: "Not connected",
+};
+
+export class View {
+  app = null;
+  #changed = new Set(); // rooms to show anew at the next frame
+  #noticeTimer = null;
+
+  constructor({ onSignOut, onSignInNeeded }) {
+    this.onSignInNeeded = onSignInNeeded;
+    this.rooms = new RoomList({
+      onJoin: (roomId) => this.#go(roomId),
+      onMake: async (wanted) => this.#go(await this.app.makeRoom(wanted)),
+    });
+    this.messages = new MessageList({
+      onOlder: () => this.app?.current && this.app.loadOlder(this.app.current),
+      onRetry: (message) => this.#thenWrite(() => this.app.retry(message)),
+      onDiscard: (message) => this.#thenWrite(() => this.app.discard(message)),
+      onEdit: (message) => {
+        this.app.discard(message);
+        this.composer.edit(message.content);
+      },
+    });
+    this.composer = new Composer((text) => this.#send(text));
+    installTheme(byId("theme"));
+    byId("sign-out").addEventListener("click", onSignOut);
+    byId("reconnect").addEventListener("click", () => this.app.reconnect());
+    byId("leave").addEventListener("click", () => this.app.leave(this.app.current));
+    byId("back").addEventListener("click", () => this.#showRooms());
+    byId("room-list").addEventListener("click", ({ target }) => {
+      if (target.closest("[aria-current]")) document.body.dataset.pane = "room"; // on a phone: back to it
+    });
+    byId("skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      byId("draft").focus();
+    });
+    document.addEventListener("visibilitychange", () => this.app?.current && this.showRoom(this.app.current));
+  }
+
+  get isVisible() {
+    return document.visibilityState === "visible";
+  }
+
+  get isReadingBack() {
+    return !this.messages.isAtEnd;
+  }
+
+  begin(app, { userId, name }) {
+    this.app = app;
+    byId("my-name").textContent = name;
+    byId("my-id").textContent = userId;
+    paintAvatar(byId("my-avatar"), name, userId);
+    this.showRoom(null);
+  }
+
+  showRoom(roomId) {
+    byId("room").dataset.open = roomId !== null;
+    document.body.dataset.pane = roomId === null ? "rooms" : "room";
+    if (location.hash !== addressOf(roomId ?? "")) history.replaceState(null, "", addressOf(roomId ?? ""));
+    byId("room-name").textContent = roomId ?? "";
+    if (roomId !== null && this.isVisible) this.app.store.room(roomId).unseen = 0;
+    if (this.shownRoom !== roomId) this.composer.showRoom(roomId);
+    this.shownRoom = roomId;
+    this.changed(roomId);
+  }
+
+  // Something in this room is new; many changes at once are shown at once.
+  changed(roomId) {
+    if (this.#changed.size === 0) {
+      if (this.isVisible) requestAnimationFrame(() => this.#render());
+      else setTimeout(() => this.#render(), 0); // a hidden page has no frames
+    }
+    this.#changed.add(roomId);
+  }
+
+  showStatus({ state, code, reason }) {
+    document.body.dataset.status = state;
+    byId("status-text").textContent = STATUS[state];
+    byId("reconnect").hidden = state === "online" || state === "connecting";
+    if (state !== "ended" || code === 1000) return;
+    if (code === 4500) this.onSignInNeeded(reason);
+    else this.notify(`The server closed the connection: ${reason || code}`);
+  }
+
+  // Tell it to those who can't see the list.
+  announce(text) {
+    byId("announcer").textContent = text;
+  }
+
+  notify(text) {
+    byId("notice").textContent = text;
+    byId("notice").hidden = false;
+    clearTimeout(this.#noticeTimer);
+    this.#noticeTimer = setTimeout(() => (byId("notice").hidden = true), NOTICE_MS);
+  }
+
+  #render() {
+    const changed = new Set(this.#changed);
+    this.#changed.clear();
+    const { store, current } = this.app;
+    this.rooms.render(store.rooms, current);
+    const unseen = store.rooms.reduce((sum, room) => sum + room.unseen, 0);
+    document.title = `${unseen ? `(${unseen}) ` : ""}${current ? `${current} · ` : ""}Chat`;
+    const room = store.room(current);
+    if (!room || !changed.has(current)) return;
+    this.messages.render(room);
+    this.#showWriters(room);
+  }
+
+  // There is no presence in this release: these are the people whose messages were seen, here or not.
+  #showWriters({ writers, isLoaded }) {
+    const names = [...new Set(writers.values())];
+    const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : "";
+    const text = `Seen writing here: ${names.slice(0, NAMES_SHOWN).join(", ")}${more}`;
+    const none = isLoaded ? "Nobody was seen writing here yet" : "Opening the room…";
+    byId("writers").textContent = names.length ? text : none;
+  }
+
+  #send(text) {
+    try {
+      this.messages.isAtEnd = true;
+      this.app.send(text);
+      return true;
+    } catch (error) {
+      this.notify(error.message);
+      return false;
+    }
+  }
+
+  #go(roomId) {
+    this.app.open(roomId);
+    byId("draft").focus();
+  }
+
+  #showRooms() {
+    document.body.dataset.pane = "rooms";
+    byId("room-list").querySelector("[aria-current]")?.focus();
+  }
+
+  // The button that was pressed is gone: the focus moves to where one goes on.
+  #thenWrite(act) {
+    act();
+    byId("draft").focus();
+  }
+}
