@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 SOURCES := $(wildcard app.py chat config tasks workers bench tests)
 
-.PHONY: help run test bench lint clean
+.PHONY: help run test fuzz bench lint clean
 
 help:
 	@echo "make run    start everything on this machine"
 	@echo "make test   run the whole suite"
+	@echo "make fuzz   feed a million inputs to the protocol code (ARGS=\"--inputs N --seed N\")"
 	@echo "make lint   check format, style, types and imports"
 	@echo "make bench  run the benchmarks"
 	@echo "make clean  remove the virtual environment and all caches, not the data in var/"
@@ -23,6 +24,9 @@ test: $(VENV)/.dev
 		npm ci --prefix tests/node --silent --no-audit --no-fund; \
 	fi
 	@$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(VENV)/.dev
+	@exec $(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff format --check $(SOURCES)

@@ -10,6 +10,8 @@ from chat.broker.client import RedisAddress, connect
 from chat.broker.counters import Counters
 from chat.broker.log import RedisRoomLog
 from chat.broker.members import RedisMembers
+from chat.broker.revocations import RedisRevocations
+from chat.broker.tickets import RedisTickets
 from chat.store.base import Store
 from chat.store.url import open_store
 from config.settings import Settings
@@ -26,6 +28,8 @@ class Broker:
     log: RedisRoomLog
     members: RedisMembers
     counters: Counters
+    tickets: RedisTickets
+    revocations: RedisRevocations
 
 
 def redis_address(settings: Settings) -> RedisAddress:
@@ -41,7 +45,15 @@ def broker_of(settings: Settings) -> Broker:
     """Return the chat's Redis adapters."""
     address = redis_address(settings)
     client = connect(address)
-    return Broker(address, client, RedisRoomLog(client), RedisMembers(client), Counters(client))
+    return Broker(
+        address,
+        client,
+        RedisRoomLog(client),
+        RedisMembers(client),
+        Counters(client),
+        RedisTickets(client),
+        RedisRevocations(client, keep_s=settings.auth.revocation_s),
+    )
 
 
 def task_broker_of(settings: Settings) -> redis.Redis:

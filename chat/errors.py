@@ -5,11 +5,13 @@ ChatError
 │   ├── InvalidRequest
 │   ├── Unauthenticated
 │   ├── OriginRefused
+│   ├── Forbidden
 │   ├── NotAMember
 │   ├── RoomNotFound
 │   ├── RoomExists
 │   ├── RateLimited
 │   └── LimitReached
+├── KeysUnavailable         temporary; the issuer's public keys
 ├── BrokerError             Redis
 │   ├── BrokerUnavailable   temporary
 │   └── OutboxFull          temporary
@@ -66,6 +68,13 @@ class OriginRefused(RequestError):
     status = 403
 
 
+class Forbidden(RequestError):
+    """The identity is believed, but may not do this."""
+
+    code = "forbidden"
+    status = 403
+
+
 class NotAMember(RequestError):
     """The room exists, but not for this user."""
 
@@ -104,6 +113,16 @@ class LimitReached(RequestError):
 
     code = "limit-reached"
     status = 409
+
+
+class KeysUnavailable(ChatError):
+    """No key of the tokens' issuer could be fetched yet, so no token can be checked."""
+
+    code = "unavailable"
+    temporary = True
+
+    def __init__(self) -> None:
+        super().__init__("tokens can't be checked now, the issuer's keys could not be fetched; try again")
 
 
 class BrokerError(ChatError):

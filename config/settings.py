@@ -11,7 +11,7 @@ from typing import Literal
 
 from config.env import Env, SettingError, shown
 from config.origins import Network, read_network, read_origin
-from config.urls import check_redis, read_sqlite
+from config.urls import check_jwks, check_redis, read_sqlite
 
 LEAST_SECRET_BYTES = 32  # HS256 wants a key as long as its hash: RFC 7518 section 3.2
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -29,6 +29,8 @@ class WebSettings:
     allowed_origins: tuple[str, ...]  # exact, besides the server's own
     trusted_proxies: tuple[Network, ...]  # whose X-Forwarded-For is believed
     shutdown_grace_s: float  # how long a stopping server lets its clients leave
+    ping_after_s: float  # a WebSocket of which nothing came for so long is pinged
+    heartbeat_timeout_s: float  # and after so long it is closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,10 @@ class AuthSettings:
     """Who signs the tokens, and what they have to say."""
 
     mode: Literal["jwt", "dev"]
-    secret: str = field(repr=False)  # HS256
+    secret: str = field(repr=False)  # HS256; empty where a JWKS has the keys
+    jwks_url: str | None  # where the public keys of RS256 and ES256 tokens are
+    jwks_refetch_s: float  # an unknown key id fetches them again, at most so often
+    revocation_s: int  # how long a revocation is kept: no token may live longer
     issuer: str | None  # required `iss`
     audience: str | None  # required `aud`
 
@@ -73,10 +78,11 @@ class AuthSettings:
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """What one client may use. In the first five, 0 turns the limit off."""
+    """What one client may use. In the first six, 0 turns the limit off."""
 
     messages_per_s: int  # per user over all servers, burst twice that
     frames_per_s: int  # per connection, burst twice that
+    joins_per_s: int  # rooms, per connection, burst ten times that
     sockets_per_user: int
     sockets_per_address: int
     rest_per_s: int  # per user
@@ -146,6 +152,11 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _web(env: Env) -> WebSettings:
+    heartbeat_timeout_s = env.number("HEARTBEAT_TIMEOUT_S", 60.0, 0.5, 86_400)
+    ping_after_s = env.number("HEARTBEAT_PING_S", min(25.0, heartbeat_timeout_s / 2), 0.1, 86_400)
+    if ping_after_s >= heartbeat_timeout_s:
+        fault = f"is {ping_after_s:g}, no less than HEARTBEAT_TIMEOUT_S ({heartbeat_timeout_s:g})"
+        raise SettingError("HEARTBEAT_PING_S", fault, "lower it or raise HEARTBEAT_TIMEOUT_S")
     host = env.text("HOST", "127.0.0.1")
     if not HOST_NAME.fullmatch(host):
         raise SettingError("HOST", f"is {shown(host)}, which is no host or address", "set one such as 127.0.0.1")
@@ -156,6 +167,8 @@ def _web(env: Env) -> WebSettings:
         allowed_origins=tuple(read_origin("ALLOWED_ORIGINS", o) for o in env.listing("ALLOWED_ORIGINS")),
         trusted_proxies=tuple(read_network("TRUSTED_PROXIES", n) for n in env.listing("TRUSTED_PROXIES")),
         shutdown_grace_s=env.number("SHUTDOWN_GRACE_S", 5.0, 0, 600),
+        ping_after_s=ping_after_s,
+        heartbeat_timeout_s=heartbeat_timeout_s,
     )
 
 
@@ -180,16 +193,29 @@ def _store(env: Env, data_dir: Path) -> StoreSettings:
 
 def _auth(env: Env) -> AuthSettings:
     mode: Literal["jwt", "dev"] = "dev" if env.choice("AUTH_MODE", "jwt", ("jwt", "dev")) == "dev" else "jwt"
-    if env.optional("AUTH_JWKS_URL"):
-        raise SettingError(
-            "AUTH_JWKS_URL", "is set, but arrives in a later release", "unset it and set AUTH_SECRET"
-        )
+    jwks_url = _jwks_url(env, mode)
     return AuthSettings(
         mode=mode,
-        secret=_secret(env, mode),
+        secret="" if jwks_url else _secret(env, mode),
+        jwks_url=jwks_url,
+        jwks_refetch_s=env.number("AUTH_JWKS_REFETCH_S", 10.0, 0.1, 3600),
+        revocation_s=env.whole("AUTH_REVOCATION_S", 25 * 3600, 1, 366 * 86_400),
         issuer=env.optional("AUTH_ISSUER"),
         audience=env.optional("AUTH_AUDIENCE"),
     )
+
+
+def _jwks_url(env: Env, mode: str) -> str | None:
+    url = env.optional("AUTH_JWKS_URL")
+    if url is None:
+        return None
+    if env.raw("AUTH_SECRET"):
+        fault = "is set and AUTH_SECRET too, but tokens have one kind of signature"
+        raise SettingError("AUTH_JWKS_URL", fault, "unset one of the two")
+    if mode == "dev":
+        fault = "is set with AUTH_MODE=dev, where the server mints tokens itself"
+        raise SettingError("AUTH_JWKS_URL", fault, "set AUTH_MODE=jwt or unset it")
+    return check_jwks("AUTH_JWKS_URL", url)
 
 
 def _secret(env: Env, mode: str) -> str:
@@ -199,7 +225,9 @@ def _secret(env: Env, mode: str) -> str:
         if mode == "dev":
             return secrets.token_urlsafe(48)
         raise SettingError(
-            "AUTH_SECRET", "is not set and AUTH_MODE is jwt", f"{mend} (or AUTH_MODE=dev to try out)"
+            "AUTH_SECRET",
+            "is not set and AUTH_MODE is jwt",
+            f"{mend} (or AUTH_JWKS_URL, or AUTH_MODE=dev to try out)",
         )
     size = len(secret.encode(errors="surrogateescape"))
     if size < LEAST_SECRET_BYTES:
@@ -211,6 +239,7 @@ def _limits(env: Env) -> LimitSettings:
     limits = LimitSettings(
         messages_per_s=env.whole("MAX_MESSAGES_PER_S", 20),
         frames_per_s=env.whole("MAX_FRAMES_PER_S", 200),
+        joins_per_s=env.whole("MAX_JOINS_PER_S", 50),
         sockets_per_user=env.whole("MAX_SOCKETS_PER_USER", 20),
         sockets_per_address=env.whole("MAX_SOCKETS_PER_ADDRESS", 50),
         rest_per_s=env.whole("MAX_REST_PER_S", 200),

@@ -5,6 +5,7 @@ No fault repeats a part of an address: one that is written wrongly may show its 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from config.env import SettingError
 
 REDIS_MEND = "set redis://HOST:6379/0, rediss://, unix:///PATH or sentinel://HOST:26379,HOST:26379/SERVICE/0"
+JWKS_MEND = "set https://HOST/PATH (http:// only on this machine itself: localhost, 127.0.0.1 or [::1])"
 STORE_MEND = "set sqlite:///FOLDER/chat.db (an absolute path has four slashes)"
 SENTINEL_PORT = 26379
 
@@ -82,6 +84,27 @@ def read_sqlite(name: str, url: str) -> Path:
     return Path(file)
 
 
+def check_jwks(name: str, url: str) -> str:
+    """Return `url` when keys may be fetched from there: over TLS, or from this machine.
+
+    Raises: SettingError, without a part of the address in it.
+    """
+    try:
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise ValueError("has characters that no address has")
+        parts = urlsplit(url)
+        if parts.scheme not in ("https", "http"):
+            raise ValueError("starts with no scheme that is known")
+        if "@" in parts.netloc:
+            raise ValueError("has a login in it")
+        host, _ = _read_place(parts.netloc)
+        if parts.scheme == "http" and not _is_loopback(host):
+            raise ValueError("has keys travel unprotected over a network")
+    except ValueError as fault:
+        raise SettingError(name, _said(fault), JWKS_MEND) from None
+    return url
+
+
 def place_of(url: str) -> str:
     """Return where an already checked Redis address leads, without its login."""
     parts = urlsplit(url)
@@ -114,6 +137,15 @@ def _read_place(place: str) -> tuple[str, int]:
     if not 1 <= port <= 65535:
         raise ValueError("has a port that is out of range")
     return match[1].strip("[]"), port
+
+
+def _is_loopback(host: str) -> bool:
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _read_db(text: str) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sys
 from _socket import IPPROTO_TCP, TCP_NODELAY, socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -32,13 +33,15 @@ from chat.protocol.frames import (
     FrameReader,
     Ping,
     close_frame,
+    ping_frame,
     pong_frame,
     text_frame,
 )
 
 READ = 1  # libev's EV_READ
+FLOOD_LINGER_S = 0.5  # who floods hardly reads our close frame, and what it sends costs time
 READ_BYTES = 65536  # one recv a callback, so that one peer can't hold the loop
-ABNORMAL, INTERNAL_ERROR, TOO_SLOW, RATE = 1006, 1011, 4003, 4008
+ABNORMAL, INTERNAL_ERROR, TOO_SLOW, HEARTBEAT_MISSED, RATE = 1006, 1011, 4003, 4005, 4008
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +68,11 @@ class ConnectionLimits:
     frame_burst_s: float = 2.0  # this many seconds' worth at once
     close_timeout_s: float = 2.0  # for the peer's close frame and its FIN, together
 
+    @property
+    def frames_per_feed(self) -> int:
+        """More than this in one recv is a flood, whatever is in the bucket."""
+        return int(self.max_frames_per_s * self.frame_burst_s) if self.max_frames_per_s else sys.maxsize
+
 
 def _close_flood(connection: Connection) -> None:
     connection.close(RATE, "too many frames")
@@ -74,18 +82,23 @@ def _close_slow(connection: Connection) -> None:
     connection.close(TOO_SLOW, "reader too slow")
 
 
+def _close_silent(connection: Connection) -> None:
+    connection.close(HEARTBEAT_MISSED, "heartbeat missed")
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionCallbacks:
     """What the layer above does; shared by all connections of a route. Called in the hub: must not block.
 
-    `on_flood` may say another farewell than ours, but should close: what the flood said is not delivered.
+    The last three may say another farewell than ours, but should close: what a flood said is not delivered.
     """
 
     on_message: Callable[[Connection, bytes], None]
-    on_binary: Callable[[Connection], None]
+    on_binary: Callable[[Connection, bytes], None]
     on_closed: Callable[[Connection, int], None]
     on_flood: Callable[[Connection], None] = _close_flood
     on_overflow: Callable[[Connection], None] = _close_slow
+    on_silence: Callable[[Connection], None] = _close_silent
 
 
 class Connection:
@@ -93,13 +106,14 @@ class Connection:
 
     __slots__ = (
         "_callbacks", "_code", "_frames_paid_until", "_limits", "_reader", "_socket", "_timer", "_watcher",
-        "connection_id", "context", "last_received_monotonic", "state", "writer",
+        "address", "connection_id", "context", "last_received_monotonic", "state", "writer",
     )  # fmt: skip
 
     def __init__(self, sock: socket, limits: ConnectionLimits, callbacks: ConnectionCallbacks) -> None:
         sock.setblocking(False)
         with suppress(OSError):  # a Unix socket has no Nagle to turn off
             sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        self.address = ""  # where the client is, as the gate sees it
         self.connection_id = secrets.token_hex(8)
         self.context: Any = None
         self.last_received_monotonic = monotonic()
@@ -109,15 +123,22 @@ class Connection:
         self._code: int | None = None  # for on_closed; None as long as nobody sent a close frame
         self._frames_paid_until = 0.0
         self._limits = limits
-        self._reader = FrameReader(limits.frame_limit_bytes)
+        self._reader = FrameReader(limits.frame_limit_bytes, limits.frames_per_feed)
         self._socket = sock
         self._timer: Any = None
         self._watcher: Any = get_hub().loop.io(sock.fileno(), READ)
+
+    def hand_over(self, callbacks: ConnectionCallbacks, frame_limit_bytes: int) -> None:
+        """Call another layer above from now on, which takes messages of another size."""
+        if self._callbacks is not _REPORTED:
+            self._callbacks = callbacks
+            self._reader.set_limit(frame_limit_bytes)
 
     def start(self, early: bytes = b"") -> None:
         """Begin to read; `early` came together with the handshake and is taken first."""
         if self.state is _CLOSED:
             return
+        self.last_received_monotonic = monotonic()
         self._watcher.start(self._on_readable)
         if early and self.state is not _LINGERING:
             self._receive(early)
@@ -136,9 +157,24 @@ class Connection:
             self._watcher.stop()
 
     def resume_reading(self) -> None:
-        """Take bytes again."""
+        """Take bytes again; the time in which none were taken is no silence of the peer."""
         if self.state is _OPEN:
+            self.last_received_monotonic = monotonic()
             self._watcher.start(self._on_readable)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no bytes are taken at present, so that nothing can be heard."""
+        return self.state is _OPEN and not self._watcher.active
+
+    def ping(self) -> None:
+        """Ask the peer for a sign of life; its pong is bytes received like any."""
+        self.writer.write(_PING)
+
+    def peer_is_silent(self) -> None:
+        """Hear that nothing came for too long."""
+        if self.state is _OPEN:
+            self._guarded(self._callbacks.on_silence)
 
     def close(self, code: int = 1000, reason: str = "", last_text: bytes | None = None) -> None:
         """Close with a frame of ours, after `last_text` as the last message, and wait for the peer's a
@@ -200,8 +236,10 @@ class Connection:
     def _stop_flood(self) -> None:
         if self.state is _OPEN:
             self._guarded(self._callbacks.on_flood)
-        if self.state is _CLOSING:
+            self.close(RATE, "too many frames")  # in case it did not
+        if self.state is _CLOSING:  # not when it was aborted
             self._linger()  # without parsing one frame more
+            self._await_end(FLOOD_LINGER_S)
 
     def _on_event(self, event: Event) -> None:
         match event:
@@ -212,8 +250,8 @@ class Connection:
             case Fault(code, reason):
                 self.close(code, reason)
                 self._linger()
-            case Binary() if self.state is _OPEN:
-                self._guarded(self._callbacks.on_binary)
+            case Binary(payload) if self.state is _OPEN:
+                self._guarded(self._callbacks.on_binary, payload)
 
     def _answer_close(self, code: int) -> None:
         if self.state is _OPEN:
@@ -225,7 +263,13 @@ class Connection:
         self._watcher.start(self._on_readable)  # it may be paused, and the peer's close is due
         self.state = _CLOSING
         self._code = code
-        self._timer = get_hub().loop.timer(self._limits.close_timeout_s)
+        self._await_end(self._limits.close_timeout_s)
+
+    def _await_end(self, timeout_s: float) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+        self._timer = get_hub().loop.timer(timeout_s)
         self._timer.start(self._end, ABNORMAL)
 
     def _linger(self) -> None:
@@ -242,6 +286,7 @@ class Connection:
                 watcher.stop()
                 watcher.close()
         self._watcher = self._timer = None
+        self._reader.close()
         self.writer.abort()
         self._socket.close()
         self._report_closed(code)
@@ -257,9 +302,9 @@ class Connection:
         except Exception:
             self._log_failure("report_closed")
 
-    def _guarded(self, callback: Callable[[Connection], None]) -> None:
+    def _guarded(self, callback: Callable[..., None], *told: bytes) -> None:
         try:
-            callback(self)
+            callback(self, *told)
         except Exception:
             self._fail("handle_event")
 
@@ -275,4 +320,5 @@ def _ignore(*_: object) -> None:
     """Take the place of every callback once on_closed was called."""
 
 
-_REPORTED = ConnectionCallbacks(_ignore, _ignore, _ignore, _ignore, _ignore)
+_PING = ping_frame()
+_REPORTED = ConnectionCallbacks(_ignore, _ignore, _ignore, _ignore, _ignore, _ignore)

@@ -17,6 +17,7 @@ import msgspec
 from chat.errors import ChatError, InvalidRequest, LimitReached
 from chat.gateway.connection import Connection
 from chat.gateway.joining import Joining
+from chat.gateway.rate import JoinRate
 from chat.gateway.sending import Sending
 from chat.gateway.session import INBOX_LIMIT, Session
 from chat.hub import Hub
@@ -27,6 +28,11 @@ from chat.services.history import History, Page
 from chat.services.membership import Membership
 
 log = logging.getLogger(__name__)
+
+
+def no_refresh(_session: Session, _token: str) -> dict[str, Any]:
+    """Stand in where no tokens are taken."""
+    raise InvalidRequest("no token is taken here", field="token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Dispatcher:
     history: History
     fates: Fates
     rooms_per_socket: int
+    join_rate: JoinRate
+    refresh: Callable[[Session, str], dict[str, Any]] = no_refresh  # with a fresh token
 
     def on_message(self, connection: Connection, payload: bytes) -> None:
         """Take one text message; called in the hub."""
@@ -54,7 +62,7 @@ class Dispatcher:
             session.is_busy = True
             gevent.spawn(self._act_in_turn, session, command)
 
-    def on_binary(self, connection: Connection) -> None:
+    def on_binary(self, connection: Connection, _payload: bytes) -> None:
         """Refuse a binary message."""
         session: Session = connection.context
         error = InvalidRequest("binary frames are not taken; send JSON as text", field="frame")
@@ -85,7 +93,7 @@ class Dispatcher:
             else:
                 return False
         except ChatError as exc:
-            session.refuse(exc, _event_of(command), command.ack)
+            session.refuse(exc, codec.event_of(command), command.ack)
         return True
 
     def _act_in_turn(self, session: Session, command: codec.Command | None) -> None:
@@ -108,7 +116,7 @@ class Dispatcher:
         try:
             result = _SLOW[type(command)](self, session, command)
         except ChatError as exc:
-            session.refuse(exc, _event_of(command), command.ack)
+            session.refuse(exc, codec.event_of(command), command.ack)
             return
         if result is not None and command.ack is not None:
             session.tell(codec.ack_frame(command.ack, result))
@@ -117,21 +125,27 @@ class Dispatcher:
         self._require(session, command.data.room)
         self.sending.send(session, command)
 
-    def _join(self, session: Session, command: codec.Join) -> dict[str, Any]:
+    def _authenticate(self, session: Session, command: codec.Authenticate) -> dict[str, Any]:
+        return self.refresh(session, command.data.token)
+
+    def _join(self, session: Session, command: codec.Join) -> None:
         room_ids = list(dict.fromkeys(command.data.rooms))
         if len(session.rooms | set(room_ids)) > self.rooms_per_socket:
             raise LimitReached(
                 f"at most {self.rooms_per_socket} rooms a connection; leave some", field="roomIds"
             )
+        session.joins_paid_until = self.join_rate.take(session.joins_paid_until, len(room_ids))
         since = command.data.since if isinstance(command.data.since, dict) else {}
         for room_id in room_ids:
             self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
-        return {
-            "rooms": {
-                room_id: self.joining.join(session, room_id, since.get(room_id)).result()
-                for room_id in room_ids
-            }
+        joined = {
+            room_id: self.joining.join(session, room_id, since.get(room_id)) for room_id in room_ids
         }
+        if command.ack is not None:
+            result = {"rooms": {room_id: each.result() for room_id, each in joined.items()}}
+            session.tell(codec.ack_frame(command.ack, result))
+        if settled := b"".join([each.settled for each in joined.values()]):
+            session.connection.send_frame(settled)
 
     def _leave(self, session: Session, command: codec.Leave) -> None:
         left = []
@@ -166,6 +180,7 @@ class Dispatcher:
 
 
 _SLOW: dict[type, Callable[[Dispatcher, Session, Any], Any]] = {
+    codec.Authenticate: Dispatcher._authenticate,
     codec.Send: Dispatcher._send,
     codec.Join: Dispatcher._join,
     codec.GetMessages: Dispatcher._get_messages,
@@ -176,7 +191,3 @@ _SLOW: dict[type, Callable[[Dispatcher, Session, Any], Any]] = {
 def page_result(page: Page) -> dict[str, Any]:
     """Return a page as clients get it, the messages not parsed again."""
     return {"messages": [msgspec.Raw(each) for each in page.messages], "has_more": page.has_more}
-
-
-def _event_of(command: codec.Command) -> str:
-    return str(type(command).__struct_config__.tag)

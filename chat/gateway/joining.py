@@ -14,10 +14,13 @@ from chat.broker.base import LogRead, RoomLog
 from chat.gateway.rooms import LocalRooms
 from chat.gateway.session import Session
 from chat.hub import Room
-from chat.model.events import new_frame_made_durable
+from chat.model.clock import now_ms
+from chat.model.events import BatchConfirmed, new_frame_made_durable
 from chat.model.publication import RoomEvents, read_room
 from chat.protocol.codec import Position
 from chat.protocol.frames import text_frame
+
+SETTLED_AFTER_S = 900  # older messages were settled before anybody who saw them could leave unsettled
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Joined:
     offset: int
     last_seq: int
     recovered: bool
+    settled: bytes = b""  # frames to send behind the answer: confirmations of what was seen before
 
     def result(self) -> dict[str, Any]:
         """Return it as the ack tells it."""
@@ -60,6 +64,7 @@ class Joining:
         kept: list[tuple[int, bytes]] = []
         room.joining[session] = kept
         try:
+            settled = self._settled_meanwhile(session, room_id, since)
             # A client may have seen more elsewhere than came by here so far.
             read = self._log.read(room_id, since.epoch, min(since.offset, room.offset))
         except BaseException:
@@ -79,7 +84,32 @@ class Joining:
             if frames:
                 session.connection.send_frame(b"".join(frames))
         self._attach(session, room)
-        return Joined(room.epoch, room.offset, room.last_seq, is_recovered)
+        return Joined(room.epoch, room.offset, room.last_seq, is_recovered, settled if is_recovered else b"")
+
+    def _settled_meanwhile(self, session: Session, room_id: str, since: Position) -> bytes:
+        """Return `messages-confirmed` for what the client saw before it left and may still show as temporary.
+
+        A confirmation has no offset, so no replay brings it. The client's own messages are left to
+        `get-send-fate`, which tells their failures too.
+        """
+        found = (read_room(room_id, event) for event in self._log.newest(room_id, since.offset))
+        oldest_ms = now_ms() - SETTLED_AFTER_S * 1000
+        shown = [
+            origin
+            for events in found
+            if isinstance(events, RoomEvents) and events.kind == "new" and events.epoch == since.epoch
+            for offset, origin in enumerate(events.origins, events.first_offset)
+            if offset <= since.offset and origin.accepted_ms > oldest_ms and origin.sender_id != session.user_id
+        ]
+        if not shown:
+            return b""
+        fates = self._log.fates(room_id, [(each.sender_id, each.temp_id) for each in shown])
+        settled = [
+            (each.seq, each.sender_id)
+            for each, fate in zip(shown, fates, strict=True)
+            if fate.state == "confirmed" and (fate.seq, fate.epoch) == (each.seq, each.epoch)
+        ]
+        return text_frame(BatchConfirmed(room_id, sorted(settled)).frame()) if settled else b""
 
     def leave(self, session: Session, room: Room) -> None:
         """Unsubscribe a connection."""

@@ -12,8 +12,10 @@ from typing import Any
 import gevent
 
 from chat.broker import keys
-from chat.errors import BrokerUnavailable
-from chat.gateway.connection import RATE, TOO_SLOW, Connection
+from chat.errors import BrokerUnavailable, LimitReached
+from chat.gateway import expiry
+from chat.gateway.admission import Admission
+from chat.gateway.connection import HEARTBEAT_MISSED, RATE, TOO_SLOW, Connection
 from chat.gateway.dispatcher import Dispatcher
 from chat.gateway.relay import Relay
 from chat.gateway.session import Session
@@ -22,12 +24,12 @@ from chat.model.clock import now_ms, rfc3339
 from chat.model.publication import read_user
 from chat.protocol import codec
 
-TOKEN_EXPIRED = 4002
 RESUME_NEEDED = 4004
+TOO_MANY = 4504
 GOING_AWAY = 1001
 RESUME_SPREAD_MS = 2000  # so that a room's members do not all come back at once
 HEARTBEAT_S = 30
-EXPIRY_CHECK_S = 1.0
+EXPIRY_CHECK_S = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -40,11 +42,21 @@ class Lobby:
     dispatcher: Dispatcher
     limits: dict[str, Any]  # as `welcome` tells them
     user_told: Callable[[str, str, list[int]], list[int]]  # the account of unconfirmed messages
+    admission: Admission = field(default_factory=lambda: Admission(0, 0))
     sessions: dict[Session, None] = field(default_factory=dict)
 
     def enter(self, session: Session) -> None:
-        """Welcome a connection; its frames wait until it hears its user's channel."""
+        """Welcome a connection, or close it where there are too many.
+
+        Its frames wait until it hears its user's channel.
+        """
         session.connection.context = session
+        try:
+            self.admission.enter(session.user_id, session.connection.address)
+        except LimitReached as exc:
+            session.close(TOO_MANY, exc.message)
+            return
+        session.is_admitted = True
         self.sessions[session] = None
         self.hub.add_user(session)
         self._listen(session.user_id)
@@ -56,6 +68,7 @@ class Lobby:
             "serverTime": rfc3339(now_ms()),
         }
         session.tell(codec.event_frame("welcome", welcome))
+        expiry.begin(session)
         self.dispatcher.begin(session)
 
     def on_closed(self, connection: Connection, _code: int) -> None:
@@ -64,6 +77,9 @@ class Lobby:
         if session is None:
             return
         session.is_closed = True
+        if session.is_admitted:
+            session.is_admitted = False
+            self.admission.leave(session.user_id, connection.address)
         self.sessions.pop(session, None)
         self.hub.remove_user(session)
         for room_id in session.rooms:
@@ -80,6 +96,10 @@ class Lobby:
         """Close a connection that reads too slowly; it may come back and resume."""
         connection.context.close(TOO_SLOW, "reader too slow", after_ms=1000)
 
+    def on_silence(self, connection: Connection) -> None:
+        """Close a connection of which nothing was heard for too long."""
+        connection.context.close(HEARTBEAT_MISSED, "heartbeat missed")
+
     def on_unresumable(self, room: Room) -> None:
         """Send a room's members away to come back, because what they missed can't be replayed."""
         for session in list(room.listeners):
@@ -88,7 +108,7 @@ class Lobby:
                 session.close(RESUME_NEEDED, f"events of {room.room_id} were missed", after_ms=after_ms)
 
     def start(self) -> None:
-        """Begin to send away those whose tokens run out."""
+        """Begin to warn those whose tokens run out, and to send them away."""
         gevent.spawn(self._expire)
 
     def leave(self, grace_s: float) -> None:
@@ -107,9 +127,8 @@ class Lobby:
             gevent.sleep(EXPIRY_CHECK_S)
             now = time.time()
             for session in list(self.sessions):
-                expires_at = session.identity.expires_at
-                if expires_at is not None and expires_at <= now:
-                    session.close(TOKEN_EXPIRED, "token expired")
+                if session.auth_due <= now:
+                    expiry.act(session, now)
 
     def _listen(self, user_id: str) -> None:
         try:

@@ -45,6 +45,7 @@ class UserRate:
     def __init__(self, per_s: float, burst_s: float = 2.0, *, noun: str = "messages") -> None:
         self.per_s = self._per_s = per_s
         self._noun = noun
+        self.burst_s = burst_s
         self._burst_s = burst_s
         self._paid_until: dict[str, float] = {}
         self._prune_at = PRUNE_AT

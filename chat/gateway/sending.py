@@ -15,6 +15,7 @@ from chat.broker.base import Accepted, AcceptOutcome, Draft, Duplicate
 from chat.errors import BrokerError, ChatError, OutboxFull, StoreError
 from chat.gateway.rate import UserRate
 from chat.gateway.session import Session
+from chat.gateway.shared_rate import SharedRate
 from chat.hub import Unconfirmed, Waiting
 from chat.model.events import confirmed_frame, durable_message, new_frame
 from chat.model.ids import message_id
@@ -31,7 +32,7 @@ class Sending:
 
     drafting: Drafting
     accept: AcceptService
-    rate: UserRate
+    rate: UserRate | SharedRate
     unconfirmed: Unconfirmed
     store: Store
     nudge: Callable[[], None]

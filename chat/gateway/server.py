@@ -15,20 +15,30 @@ import redis
 from chat import bootstrap
 from chat.broker.client import translated
 from chat.broker.group_commit import GroupCommit
+from chat.broker.rates import RedisRates
 from chat.broker.wake import wake_drain
 from chat.broker.wire import Wire
+from chat.gateway import expiry
+from chat.gateway.admission import Admission
 from chat.gateway.connection import ConnectionLimits
 from chat.gateway.dispatcher import Dispatcher
+from chat.gateway.doorway import Doorway
+from chat.gateway.gate import Gate
+from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.identity import Authenticator
+from chat.gateway.identity.jwks import PublishedKeys
+from chat.gateway.identity.tickets import Tickets
 from chat.gateway.joining import Joining
 from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
-from chat.gateway.rate import UserRate
+from chat.gateway.rate import JoinRate, UserRate
 from chat.gateway.relay import Relay
+from chat.gateway.revocations import Revocations
 from chat.gateway.rooms import LocalRooms
-from chat.gateway.routes import Gate, create_app
+from chat.gateway.routes import create_app
 from chat.gateway.sending import Sending
 from chat.gateway.settler import Settler
+from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Readiness, Stats
 from chat.gateway.writer import write_all
 from chat.gateway.wsgi import ChatWSGIServer, make_listener
@@ -60,7 +70,10 @@ class ChatServer:
     settler: Settler
     nudge: Nudge
     lobby: Lobby
+    heartbeat: Heartbeat
     stats: Stats
+    gate: Gate
+    rate: SharedRate
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -73,7 +86,10 @@ class ChatServer:
         self.settler.start()
         self.nudge.start()
         self.lobby.start()
+        self.heartbeat.start()
         self.stats.start()
+        self.gate.start(self.relay)
+        self.rate.start()
         self.http.start()
         _calm_collector()
 
@@ -81,6 +97,7 @@ class ChatServer:
         """Take no more connections, let the present ones leave, finish what was accepted."""
         if self.http is not None:
             self.http.stop_accepting()
+        self.gate.doorway.leave()
         self.lobby.leave(self.settings.web.shutdown_grace_s)
         self.commit.stop()
         self.relay.stop()
@@ -97,6 +114,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     task_broker = bootstrap.task_broker_of(settings)
 
     cold_start = ColdStart(broker.log, store)
+    rate = _shared_rate(settings.limits.messages_per_s, broker, node_id)
     domain_rooms = Rooms(store, member_limit=settings.limits.room_members)
     membership = Membership(domain_rooms, broker.members, is_dev=settings.auth.is_dev)
     nudge = Nudge(lambda: wake_drain(broker.client, send_wake_up))
@@ -118,6 +136,8 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         on_again=rooms.subscribed_again,
         on_turn=hub.flush,
     )
+    revocations = Revocations(broker.revocations, hub)
+    authenticator = _authenticator(settings, revocations)
     dispatcher = Dispatcher(
         hub,
         membership,
@@ -126,7 +146,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
                 content_limit_bytes=settings.limits.content_limit_bytes, give_up_s=settings.path.give_up_s
             ),
             AcceptService(commit, cold_start.warm, gevent.spawn),
-            UserRate(settings.limits.messages_per_s),
+            rate,
             unconfirmed,
             store,
             nudge,
@@ -135,17 +155,33 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         History(broker.log, store, cold_start.locate),
         Fates(broker.log, cold_start.locate),
         settings.limits.rooms_per_socket,
+        JoinRate(settings.limits.joins_per_s),
+        lambda session, token: expiry.refresh(session, authenticator.verify(token)),
     )
-    lobby = Lobby(hub, relay, dispatcher, _told_limits(settings), unconfirmed.sender_told)
+    admission = Admission(
+        settings.limits.sockets_per_user, settings.limits.sockets_per_address, settings.auth.is_dev
+    )
+    lobby = Lobby(hub, relay, dispatcher, _told_limits(settings), unconfirmed.sender_told, admission)
+    heartbeat = Heartbeat(settings.web.ping_after_s, settings.web.heartbeat_timeout_s)
     stats = Stats(node_id, hub, rooms, membership, broker.counters)
     probes: dict[str, Callable[[], object]] = {
         "redis": lambda: _ping(broker.client),
         "broker": lambda: _ping(task_broker),
         "store": store.ping,
     }
+    gate = Gate(
+        authenticator,
+        settings.web.allowed_origins,
+        Tickets(broker.tickets, authenticator),
+        revocations,
+        Doorway(authenticator.verify),
+        settings.web.trusted_proxies,
+        UserRate(settings.limits.rest_per_s, noun="requests"),
+    )
     app = create_app(
-        Gate(_authenticator(settings), settings.web.allowed_origins),
+        gate,
         lobby,
+        heartbeat,
         ConnectionLimits(
             frame_limit_bytes=settings.limits.frame_limit_bytes,
             backlog_limit_bytes=settings.limits.backlog_limit_bytes,
@@ -155,7 +191,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         stats,
         Readiness(probes, relay),
     )
-    return ChatServer(settings, app, commit, relay, rooms, settler, nudge, lobby, stats)
+    return ChatServer(settings, app, commit, relay, rooms, settler, nudge, lobby, heartbeat, stats, gate, rate)
 
 
 def _calm_collector() -> None:
@@ -168,9 +204,16 @@ def _calm_collector() -> None:
     gc.set_threshold(*GC_THRESHOLDS)
 
 
-def _authenticator(settings: Settings) -> Authenticator:
+def _authenticator(settings: Settings, revocations: Revocations) -> Authenticator:
     auth = settings.auth
-    return Authenticator(auth.secret, auth.is_dev, auth.issuer, auth.audience)
+    keys = PublishedKeys(auth.jwks_url, auth.jwks_refetch_s) if auth.jwks_url else None
+    return Authenticator(auth.secret, auth.is_dev, auth.issuer, auth.audience, keys, revocations.refuses)
+
+
+def _shared_rate(per_s: int, broker: bootstrap.Broker, node_id: str) -> SharedRate:
+    local = UserRate(per_s)
+    rates = RedisRates(broker.client, per_s=per_s, burst_s=local.burst_s)
+    return SharedRate(local, rates, lambda: 1 + len(broker.counters.others(node_id)))
 
 
 def _told_limits(settings: Settings) -> dict[str, int]:
@@ -178,6 +221,9 @@ def _told_limits(settings: Settings) -> dict[str, int]:
     return {
         "messagesPerSecond": limits.messages_per_s,
         "framesPerSecond": limits.frames_per_s,
+        "joinsPerSecond": limits.joins_per_s,
+        "socketsPerUser": limits.sockets_per_user,
+        "restPerSecond": limits.rest_per_s,
         "frameBytes": limits.frame_limit_bytes,
         "contentBytes": limits.content_limit_bytes,
         "roomsPerSocket": limits.rooms_per_socket,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from chat.errors import ChatError
@@ -16,15 +17,21 @@ INBOX_LIMIT = 64  # frames that wait behind a slow command; then the client is n
 class Session:
     """The state of one connection above the protocol; `connection.context` is it."""
 
-    __slots__ = ("connection", "identity", "inbox", "is_busy", "is_closed", "rooms", "user_id", "writer")
+    __slots__ = (
+        "auth_due", "connection", "identity", "inbox", "is_admitted", "is_busy", "is_closed",
+        "joins_paid_until", "rooms", "user_id", "writer",
+    )  # fmt: skip
 
     def __init__(self, connection: Connection, identity: Identity) -> None:
         self.connection = connection
         self.identity = identity
+        self.auth_due = math.inf  # when something is due about the token's end, in seconds since 1970: see expiry
         self.user_id: str = identity.user_id
         self.writer: Writer = connection.writer
         self.rooms: set[str] = set()
+        self.joins_paid_until = 0.0  # see JoinRate
         self.inbox: deque[bytes] = deque()
+        self.is_admitted = False  # counted among its user's connections
         self.is_closed = False
         self.is_busy = True  # until it was welcomed, and while a slow command runs: frames keep their order
 
@@ -38,5 +45,4 @@ class Session:
 
     def close(self, code: int, reason: str, *, after_ms: int = 0) -> None:
         """Close with the `closing` event as the last message; codes of the 45xx half say: do not come back."""
-        told = {"code": code, "reason": reason, "retry": code < 4500, "afterMs": after_ms}
-        self.connection.close(code, reason, codec.event_frame("closing", told))
+        self.connection.close(code, reason, codec.closing_frame(code, reason, after_ms=after_ms))

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import socket as socket_module
 from _socket import socket as native_socket
+from contextlib import suppress
 from http.client import HTTPException
 from time import monotonic
 from types import TracebackType
@@ -18,25 +20,30 @@ from typing import Any
 import gevent
 from gevent import pywsgi
 from gevent.socket import socket as gevent_socket
-from werkzeug.exceptions import RequestTimeout
+from werkzeug.exceptions import ClientDisconnected, RequestTimeout
+
+from chat.gateway.waiting import Waiting, waiting_limit
 
 log = logging.getLogger(__name__)
 
 _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
 _TOLD_CHARACTERS = 200  # of a client's fault in a log line
+_BEFORE_QUOTE = re.compile(r"[^:;]*")  # what follows in pywsgi's and Python's words is the client's, maybe a token
 
 
 class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
     """One HTTP connection; `environ["chat.handler"]` is it, so that a route can take the socket."""
 
-    request_timeout_s = 10.0  # for the head of a request, and again for its body
+    request_timeout_s = 10.0  # for the first byte, the rest of the head and the body, each
     idle_timeout_s = 75.0  # between two requests, and for a reader of an answer; proxies reuse for 60 s
     ignored_socket_errors = (*pywsgi.WSGIHandler.ignored_socket_errors, errno.ETIMEDOUT)
 
     socket: Any  # gevent's, or None once it was given away
     wsgi_input: Any
+    server: ChatWSGIServer
     _head_timeout: gevent.Timeout | None = None
+    _is_given_up = False  # others waited in vain for its place
 
     def detach(self) -> tuple[native_socket, bytes]:
         """Give the socket away with the bytes read too far; this handler and its server touch it no more.
@@ -55,11 +62,19 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
         self.rfile.close()
         return detached, early
 
+    def give_up(self) -> None:
+        """End the connection from another greenlet, while its own waits for the client."""
+        self._is_given_up = True
+        with suppress(OSError):
+            self.socket.shutdown(socket_module.SHUT_RDWR)
+
     def handle(self) -> None:
-        self.socket.settimeout(self.idle_timeout_s)
-        super().handle()
+        self.socket.settimeout(self.request_timeout_s)
+        with suppress(OSError):  # it went away before it was told of its fault
+            super().handle()
 
     def handle_one_request(self) -> Any:
+        self.server.waiting.enter(self)
         try:
             return super().handle_one_request()
         except gevent.Timeout as exc:
@@ -69,16 +84,20 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
             return ("408", _REQUEST_TIMEOUT)
         finally:
             self._end_head_timeout()
+            self.server.waiting.leave(self)
 
     def read_requestline(self) -> str:
-        if not self.rfile.peek(1):  # waits up to idle_timeout_s; the head's time starts with its first byte
+        if not self.rfile.peek(1):  # the head's time starts with its first byte
             return ""
+        self.socket.settimeout(self.idle_timeout_s)
         self._head_timeout = gevent.Timeout.start_new(self.request_timeout_s)
         line: str = super().read_requestline()
         return line
 
     def read_request(self, raw_requestline: str) -> Any:
         is_read = super().read_request(raw_requestline)
+        if self._is_given_up:
+            raise ConnectionAbortedError  # what came of the head looks like all of it
         coding = self.headers.get("transfer-encoding", "chunked").lower()
         if coding != "chunked" or len(self.headers.get_all("content-length", [])) > 1:
             raise ValueError("the request's end is ambiguous")  # a proxy may see another end: smuggling
@@ -86,6 +105,7 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
 
     def get_environ(self) -> dict[str, Any]:
         self._end_head_timeout()
+        self.server.waiting.leave(self)
         environ: dict[str, Any] = super().get_environ()
         environ["chat.handler"] = self
         if "HTTP_UPGRADE" in environ or self._connection_upgrade_requested():
@@ -116,13 +136,21 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
             super().handle_error(t, v, tb)
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
-        if isinstance(ex, OSError):
+        if self._is_given_up or isinstance(ex, OSError):
             return ("400", _BAD_REQUEST)  # it went away while it was asking
         if not isinstance(ex, ValueError | HTTPException):
             log.error("http_request_unread", exc_info=ex, extra={"action": "read_request"})
             return ("400", _BAD_REQUEST)
-        self.log_error("%s from %s", str(ex) or type(ex).__name__, self.client_address)
+        reason = _BEFORE_QUOTE.match(str(ex))
+        self.log_error("%s from %s", (reason and reason[0]) or type(ex).__name__, self.client_address)
         return ("400", _BAD_REQUEST)
+
+    def _sendall(self, data: bytes) -> None:
+        self.server.waiting.enter(self)
+        try:
+            super()._sendall(data)
+        finally:
+            self.server.waiting.leave(self)
 
     def _end_head_timeout(self) -> None:
         if self._head_timeout is not None:
@@ -130,19 +158,22 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
 
 
 class _TimedInput(pywsgi.Input):  # type: ignore[misc]
-    """A request's body that must be in by a deadline; a late one gets 408 and ends the connection."""
+    """A request's body that must be in by a deadline; a late one gets 408 and ends the connection, as does
+    one that breaks off.
+    """
 
-    __slots__ = ("_deadline", "_handler", "_is_late")
+    __slots__ = ("_deadline", "_handler", "_is_lost")
 
     def __init__(self, plain: pywsgi.Input, handler: ChatWSGIHandler) -> None:
         super().__init__(plain.rfile, plain.content_length, plain.socket, plain.chunked_input)
         self._deadline = monotonic() + handler.request_timeout_s
         self._handler = handler
-        self._is_late = False
+        self._is_lost = False
 
     def _discard(self) -> None:
-        if not self._is_late:
-            super()._discard()
+        if not self._is_lost:
+            with suppress(RequestTimeout, ClientDisconnected):
+                super()._discard()
 
     def _do_read(self, length: int | None = None, use_readline: bool = False) -> bytes:
         return self._in_time(super()._do_read, length, use_readline)
@@ -151,13 +182,20 @@ class _TimedInput(pywsgi.Input):  # type: ignore[misc]
         return self._in_time(super()._chunked_read, length, use_readline)
 
     def _in_time(self, read: Any, length: int | None, use_readline: bool) -> bytes:
+        waiting = self._handler.server.waiting
+        waiting.enter(self._handler)
         try:
             with gevent.Timeout(max(0.001, self._deadline - monotonic()), RequestTimeout):
                 data: bytes = read(length, use_readline)
                 return data
         except RequestTimeout:
-            self._is_late = self._handler.close_connection = True
+            self._is_lost = self._handler.close_connection = True
             raise
+        except OSError as exc:  # it went away, or its chunks are none
+            self._is_lost = self._handler.close_connection = True
+            raise ClientDisconnected from exc
+        finally:
+            waiting.leave(self._handler)
 
 
 class ChatWSGIServer(pywsgi.WSGIServer):  # type: ignore[misc]
@@ -168,6 +206,7 @@ class ChatWSGIServer(pywsgi.WSGIServer):  # type: ignore[misc]
     def __init__(self, listener: gevent_socket, application: Any, **options: Any) -> None:
         host, port = listener.getsockname()[:2]
         environ = {"SERVER_NAME": host, "SERVER_PORT": str(port)}  # else pywsgi asks DNS for it at start
+        self.waiting = Waiting(waiting_limit())
         options = {"log": None, "error_log": log, "environ": environ} | options
         super().__init__(listener, application, **options)
 

@@ -97,6 +97,18 @@ class NoData(Struct, frozen=True, gc=False):
     """The event needs no data; whatever is in it is ignored."""
 
 
+class AuthenticateData(Struct, frozen=True, gc=False):
+    token: str
+
+    def __repr__(self) -> str:
+        return "AuthenticateData()"  # tracebacks and greenlets show their arguments in logs
+
+
+class Authenticate(Struct, frozen=True, gc=False, tag_field="event", tag="authenticate"):
+    data: AuthenticateData
+    ack: Ack = None
+
+
 class Join(Struct, frozen=True, gc=False, tag_field="event", tag="join-chat-rooms"):
     data: JoinData
     ack: Ack = None
@@ -127,7 +139,7 @@ class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat
     ack: Ack = None
 
 
-Command = Join | Leave | Send | GetMessages | GetFate | Heartbeat
+Command = Authenticate | Join | Leave | Send | GetMessages | GetFate | Heartbeat
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
@@ -150,6 +162,11 @@ def decode(payload: bytes) -> Command:
         return _decoder.decode(payload)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
         raise _refused(payload, exc) from None
+
+
+def event_of(command: Command) -> str:
+    """Return the name of a command's event."""
+    return str(type(command).__struct_config__.tag)
 
 
 def encode(value: Any) -> bytes:
@@ -188,6 +205,11 @@ def message_failed_frame(temp_id: str, room_id: str, error: ChatError) -> bytes:
     """Return `message-failed` for a message that was not accepted; it may be sent again if `retryable`."""
     told = {"code": error.code, "message": error.message, "retryable": error.temporary}
     return event_frame("message-failed", {"tempId": temp_id, "roomId": room_id, "error": told})
+
+
+def closing_frame(code: int, reason: str, *, after_ms: int = 0) -> bytes:
+    """Return the last event before a close code of ours; those of the 45xx half say: do not come back."""
+    return event_frame("closing", {"code": code, "reason": reason, "retry": code < 4500, "afterMs": after_ms})
 
 
 def _either(first: T | UnsetType, second: T | UnsetType, name: str) -> T:

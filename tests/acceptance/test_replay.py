@@ -39,8 +39,10 @@ def test_exactly_the_missed_events_are_replayed_when_a_client_resumes(system: Ch
     assert told["recovered"] is True
     assert (told["epoch"], told["offset"], told["last_seq"]) == (position["epoch"], 15, 15)
     missed = [durable(each) for each in sender.shown(room)[3:]]
-    replayed = [each["data"] for each in back.events if each["event"] != "ack"][1:]  # after the welcome
-    assert replayed == missed
+    names = [each["event"] for each in back.events]
+    replayed = back.events[1 : names.index("ack")]  # between the welcome and the answer
+    assert [each["data"] for each in replayed] == missed
+    assert all(each["event"] == "new-chat-message" for each in replayed)
     talk(sender, room, 1)
     back.until(lambda: back.seqs(room)[-1] == 16)
     assert back.seqs(room) == list(range(4, 17))
@@ -106,3 +108,23 @@ def test_a_replayed_message_is_confirmed_later_when_it_was_not_stored_yet(system
         assert told["recovered"] is True
         assert [each["_temp"] for each in back.shown(room)] == [True]
     back.until(lambda: back.confirmed_seqs() == {1: 1})
+
+
+def test_what_was_seen_as_temporary_is_confirmed_when_it_was_stored_while_the_client_was_away(
+    system: ChatSystem, room: str
+) -> None:
+    sender, away = system.client(), system.client()
+    sender.join(room)
+    position = away.join(room)
+    with system.locked_store():
+        sender.shout(room, "not stored yet")
+        away.until(lambda: away.shown(room))
+        away.drop()
+    sender.until(lambda: sender.of("message-confirmed"))
+
+    back = system.client()
+    told = back.join(room, since={room: {"epoch": position["epoch"], "offset": 1}})
+
+    assert told["recovered"] is True
+    assert not back.shown(room)
+    assert back.until(lambda: back.of("messages-confirmed")) == [{"roomId": room, "seqs": [1]}]

@@ -6,7 +6,7 @@ import itertools
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
@@ -43,14 +43,15 @@ class ChatClient:
         in_subprotocol: bool = False,
         subprotocols: Sequence[str] = (),
         origin: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         offered = ["chat.v1", f"bearer.{token}"] if token and in_subprotocol else list(subprotocols)
-        headers = {"Authorization": f"Bearer {token}"} if token and not in_subprotocol else {}
+        identity = {"Authorization": f"Bearer {token}"} if token and not in_subprotocol else {}
         self._socket = connect(
             url,
             origin=None if origin is None else Origin(origin),
             subprotocols=[Subprotocol(each) for each in offered] or None,
-            additional_headers=headers,
+            additional_headers={**identity, **(headers or {})},
             compression=None,
             proxy=None,
             ping_interval=None,

@@ -152,6 +152,12 @@ class MemoryBroker:
             raise self.fault
         return found
 
+    def newest(self, room_id: str, offset: int) -> list[bytes]:
+        if self.fault is not None:
+            raise self.fault
+        logged = zip(self.logs.get(room_id, ()), self.payloads.get(room_id, ()), strict=True)
+        return [payload for events, payload in logged if events.first_offset <= offset][::-1]
+
     def positions(self, room_ids: Sequence[str]) -> list[tuple[str, int]]:
         if self.fault is not None:
             raise self.fault

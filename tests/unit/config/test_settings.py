@@ -53,6 +53,8 @@ PLACES = [
     ("ALLOWED_ORIGINS", "https://a.org", "web.allowed_origins"),
     ("TRUSTED_PROXIES", "10.0.0.0/8", "web.trusted_proxies"),
     ("SHUTDOWN_GRACE_S", "7", "web.shutdown_grace_s"),
+    ("HEARTBEAT_PING_S", "26", "web.ping_after_s"),
+    ("HEARTBEAT_TIMEOUT_S", "61", "web.heartbeat_timeout_s"),
     ("FLOWER_PORT", "5556", "flower_port"),
     ("DATA_DIR", "elsewhere", "data_dir"),
     ("REDIS_URL", "redis://a", "redis.url"),
@@ -63,10 +65,13 @@ PLACES = [
     ("STORE_URL", "sqlite:///other.db", "store.url"),
     ("AUTH_MODE", "dev", "auth.mode"),
     ("AUTH_SECRET", "t" * 32, "auth.secret"),
+    ("AUTH_JWKS_REFETCH_S", "11", "auth.jwks_refetch_s"),
+    ("AUTH_REVOCATION_S", "90001", "auth.revocation_s"),
     ("AUTH_ISSUER", "me", "auth.issuer"),
     ("AUTH_AUDIENCE", "you", "auth.audience"),
     ("MAX_MESSAGES_PER_S", "21", "limits.messages_per_s"),
     ("MAX_FRAMES_PER_S", "201", "limits.frames_per_s"),
+    ("MAX_JOINS_PER_S", "51", "limits.joins_per_s"),
     ("MAX_SOCKETS_PER_USER", "21", "limits.sockets_per_user"),
     ("MAX_SOCKETS_PER_ADDRESS", "51", "limits.sockets_per_address"),
     ("MAX_REST_PER_S", "201", "limits.rest_per_s"),
@@ -127,7 +132,15 @@ def test_zero_turns_a_limit_off(name: str):
             {"AUTH_SECRET": "x" * 31},
             "AUTH_SECRET has 31 bytes, too few for HS256; set at least 32 random bytes",
         ),
-        ({"AUTH_JWKS_URL": "https://x"}, "AUTH_JWKS_URL is set, but arrives in a later release; unset it"),
+        ({"AUTH_JWKS_URL": "https://x"}, "AUTH_JWKS_URL is set and AUTH_SECRET too, but tokens have one kind"),
+        (
+            {"AUTH_JWKS_URL": "https://x", "AUTH_SECRET": "", "AUTH_MODE": "dev"},
+            "AUTH_JWKS_URL is set with AUTH_MODE=dev, where the server mints tokens itself; set AUTH_MODE=jwt",
+        ),
+        (
+            {"AUTH_JWKS_URL": "http://id.example.org/keys", "AUTH_SECRET": ""},
+            "AUTH_JWKS_URL has keys travel unprotected over a network; set https://HOST/PATH",
+        ),
         ({"ALLOWED_ORIGINS": "https://a.org,*"}, "ALLOWED_ORIGINS lists '*', which would let every page in;"),
         ({"TRUSTED_PROXIES": "all"}, "TRUSTED_PROXIES lists 'all', which is no IP address or network;"),
         (
@@ -161,6 +174,11 @@ def test_dev_mode_makes_a_key_of_its_own_when_none_is_set():
 
 def test_a_short_key_is_refused_in_dev_mode_too():
     assert "too few for HS256" in fault_of(AUTH_MODE="dev", AUTH_SECRET="short")
+
+
+def test_published_keys_take_the_place_of_the_secret():
+    auth = load_settings({"AUTH_JWKS_URL": "https://id.example.org/keys"}).auth
+    assert (auth.jwks_url, auth.secret, auth.is_dev) == ("https://id.example.org/keys", "", False)
 
 
 def test_the_store_is_in_the_data_folder_and_an_absolute_path_has_four_slashes():

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from config.env import SettingError
-from config.urls import SentinelAddress, check_redis, place_of, read_sentinel, read_sqlite, scheme_of
+from config.urls import SentinelAddress, check_jwks, check_redis, place_of, read_sentinel, read_sqlite, scheme_of
 
 
 @pytest.mark.parametrize(
@@ -115,3 +115,43 @@ def test_a_store_address_is_refused_without_showing_a_part_of_it(url: str, fault
 def test_a_scheme_is_found_only_at_the_start():
     assert scheme_of("REDISS://x") == "rediss"
     assert scheme_of("joe:hush@redis://x") == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://id.example.org/.well-known/jwks.json",
+        "https://id.example.org:8443/keys?tenant=7",
+        "http://localhost:8080/keys",
+        "http://127.0.0.1/keys",
+        "http://127.8.9.10:1/keys",
+        "http://[::1]:8080/keys",
+    ],
+)
+def test_keys_are_fetched_over_tls_or_from_this_machine(url: str):
+    assert check_jwks("AUTH_JWKS_URL", url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "fault"),
+    [
+        ("http://id.example.org/hush", "has keys travel unprotected over a network"),
+        ("http://10.0.0.7/hush", "has keys travel unprotected over a network"),
+        ("http://localhost.hush.org/", "has keys travel unprotected over a network"),
+        ("http://0.0.0.0/hush", "has keys travel unprotected over a network"),
+        ("https://joe:hush@id.example.org/", "has a login in it"),
+        ("http://127.0.0.1@hush.org/", "has a login in it"),
+        ("file:///hush", "starts with no scheme that is known"),
+        ("hush", "starts with no scheme that is known"),
+        ("https:///hush", "names no host, or a port that is no number"),
+        ("https://a:hush/", "names no host, or a port that is no number"),
+        ("https://a:99999/hush", "has a port that is out of range"),
+        ("https://a/hush hush", "has characters that no address has"),
+        ("https://[hush/", "can't be read as an address"),
+    ],
+)
+def test_keys_are_fetched_from_nowhere_else(url: str, fault: str):
+    with pytest.raises(SettingError) as caught:
+        check_jwks("AUTH_JWKS_URL", url)
+    assert caught.value.fault == fault
+    assert "hush" not in str(caught.value)
