@@ -59,14 +59,18 @@ class Stack:
         return {name: _used(part) for name, part in self._parts.items()}
 
     def _start(self, name: str, *command: str) -> None:
-        environ = os.environ | LIMITS_OFF | {
-            "AUTH_MODE": "dev",
-            "AUTH_SECRET": secrets.token_hex(32),
-            "REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
-            "DATA_DIR": str(self.folder),
-            "PORT": str(self.port),
-            "LOG_LEVEL": "WARNING",
-        }
+        environ = (
+            os.environ
+            | LIMITS_OFF
+            | {
+                "AUTH_MODE": "dev",
+                "AUTH_SECRET": secrets.token_hex(32),
+                "REDIS_URL": f"redis://127.0.0.1:{self._redis_port}/0",
+                "DATA_DIR": str(self.folder),
+                "PORT": str(self.port),
+                "LOG_LEVEL": "WARNING",
+            }
+        )
         self._parts[name] = psutil.Popen(
             command, env=environ, stdout=subprocess.DEVNULL, preexec_fn=tied_to_me(signal.SIGKILL)
         )

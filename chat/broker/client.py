@@ -48,9 +48,7 @@ def connection_pool(address: RedisAddress, *, size: int = POOL_SIZE, **options: 
         return _sentinel_pool(address, size, options)
     if address.url.startswith("unix://"):
         del options["socket_keepalive"]
-    return redis.BlockingConnectionPool.from_url(
-        address.url, max_connections=size, timeout=POOL_WAIT_S, **options
-    )
+    return redis.BlockingConnectionPool.from_url(address.url, max_connections=size, timeout=POOL_WAIT_S, **options)
 
 
 def connect(address: RedisAddress, *, size: int = POOL_SIZE) -> redis.Redis:

@@ -217,9 +217,7 @@ def _packer(digest: bytes, outbox_limit: int, log_length: int) -> Callable[[list
     def pack_group(group: list[_Job]) -> bytes:
         room_keys, room_args = of_room(group[0].draft.room_id)
         command: list[bytes | str | int] = [b"EVALSHA", digest, len(room_keys) + len(group), *room_keys]
-        command += [
-            keys.dedupe(each.draft.room_id, each.draft.sender_id, each.draft.temp_id) for each in group
-        ]
+        command += [keys.dedupe(each.draft.room_id, each.draft.sender_id, each.draft.temp_id) for each in group]
         command += room_args
         for each in group:
             draft = each.draft

@@ -131,16 +131,12 @@ class Dispatcher:
     def _join(self, session: Session, command: codec.Join) -> None:
         room_ids = list(dict.fromkeys(command.data.rooms))
         if len(session.rooms | set(room_ids)) > self.rooms_per_socket:
-            raise LimitReached(
-                f"at most {self.rooms_per_socket} rooms a connection; leave some", field="roomIds"
-            )
+            raise LimitReached(f"at most {self.rooms_per_socket} rooms a connection; leave some", field="roomIds")
         session.joins_paid_until = self.join_rate.take(session.joins_paid_until, len(room_ids))
         since = command.data.since if isinstance(command.data.since, dict) else {}
         for room_id in room_ids:
             self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
-        joined = {
-            room_id: self.joining.join(session, room_id, since.get(room_id)) for room_id in room_ids
-        }
+        joined = {room_id: self.joining.join(session, room_id, since.get(room_id)) for room_id in room_ids}
         if command.ack is not None:
             result = {"rooms": {room_id: each.result() for room_id, each in joined.items()}}
             session.tell(codec.ack_frame(command.ack, result))

@@ -43,9 +43,7 @@ class Sending:
         self.rate.take(session.user_id)
         self.accept.submit(draft, lambda outcome: self._answer(session, command.ack, draft, outcome))
 
-    def _answer(
-        self, session: Session, ack: codec.Ack, draft: Draft, outcome: AcceptOutcome | ChatError
-    ) -> None:
+    def _answer(self, session: Session, ack: codec.Ack, draft: Draft, outcome: AcceptOutcome | ChatError) -> None:
         if isinstance(outcome, Accepted):
             self.nudge()
             if ack is not None:

@@ -125,9 +125,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     hub = Hub(write_all, text_frame)
     unconfirmed = hub.unconfirmed
     settler = Settler(hub, unconfirmed, broker.log, store, nudge)
-    rooms = LocalRooms(
-        hub, broker.log, cold_start.locate, lambda room: lobby.on_unresumable(room), settler.kick
-    )
+    rooms = LocalRooms(hub, broker.log, cold_start.locate, lambda room: lobby.on_unresumable(room), settler.kick)
     relay = Relay(
         Wire(broker.address),
         lambda channel, payload: _publish(broker.client, channel, payload),
@@ -142,9 +140,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         hub,
         membership,
         Sending(
-            Drafting(
-                content_limit_bytes=settings.limits.content_limit_bytes, give_up_s=settings.path.give_up_s
-            ),
+            Drafting(content_limit_bytes=settings.limits.content_limit_bytes, give_up_s=settings.path.give_up_s),
             AcceptService(commit, cold_start.warm, gevent.spawn),
             rate,
             unconfirmed,

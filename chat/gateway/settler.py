@@ -122,9 +122,7 @@ class Settler:
             self._hub.tell_confirmed(room, [(waiting.seq, waiting.sender_id)])
         if not waiting.is_sender_told:
             message = message_of_new_frame(waiting.frame)
-            self._hub.tell_user(
-                waiting.sender_id, [confirmed_frame(waiting.temp_id, waiting.message_id, message)]
-            )
+            self._hub.tell_user(waiting.sender_id, [confirmed_frame(waiting.temp_id, waiting.message_id, message)])
         self._unconfirmed.settle(waiting)
 
     def _fail(self, waiting: Waiting, fate: Fate) -> None:

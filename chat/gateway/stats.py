@@ -60,10 +60,7 @@ class Stats:
         held = {name: sum(row.get(name, 0) for row in rows) for name in rows[0]}
         asked = held["hits"] + held["misses"]
         return {
-            **{
-                name: held[name]
-                for name in ("connectedUsers", "totalSockets", "activeChatRooms", "deliveries")
-            },
+            **{name: held[name] for name in ("connectedUsers", "totalSockets", "activeChatRooms", "deliveries")},
             "servers": len(rows),
             "cache": {
                 "hits": held["hits"],

@@ -68,13 +68,18 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
         with suppress(OSError):
             self.socket.shutdown(socket_module.SHUT_RDWR)
 
+    def begin_waiting(self) -> None:
+        """Take a place among those that wait; one that has lost its place pushes out nobody."""
+        if not self._is_given_up:
+            self.server.waiting.enter(self)
+
     def handle(self) -> None:
         self.socket.settimeout(self.request_timeout_s)
         with suppress(OSError):  # it went away before it was told of its fault
             super().handle()
 
     def handle_one_request(self) -> Any:
-        self.server.waiting.enter(self)
+        self.begin_waiting()
         try:
             return super().handle_one_request()
         except gevent.Timeout as exc:
@@ -146,7 +151,7 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
         return ("400", _BAD_REQUEST)
 
     def _sendall(self, data: bytes) -> None:
-        self.server.waiting.enter(self)
+        self.begin_waiting()
         try:
             super()._sendall(data)
         finally:
@@ -182,8 +187,7 @@ class _TimedInput(pywsgi.Input):  # type: ignore[misc]
         return self._in_time(super()._chunked_read, length, use_readline)
 
     def _in_time(self, read: Any, length: int | None, use_readline: bool) -> bytes:
-        waiting = self._handler.server.waiting
-        waiting.enter(self._handler)
+        self._handler.begin_waiting()
         try:
             with gevent.Timeout(max(0.001, self._deadline - monotonic()), RequestTimeout):
                 data: bytes = read(length, use_readline)
@@ -195,7 +199,7 @@ class _TimedInput(pywsgi.Input):  # type: ignore[misc]
             self._is_lost = self._handler.close_connection = True
             raise ClientDisconnected from exc
         finally:
-            waiting.leave(self._handler)
+            self._handler.server.waiting.leave(self._handler)
 
 
 class ChatWSGIServer(pywsgi.WSGIServer):  # type: ignore[misc]

@@ -71,9 +71,7 @@ class Hub:
         """Tell the room that messages are stored, each sender's own left out; return what waited for it."""
         if confirmed.epoch != room.epoch:
             return []
-        told = self.unconfirmed.room_told(
-            room.room_id, confirmed.epoch, [seq for seq, _ in confirmed.messages]
-        )
+        told = self.unconfirmed.room_told(room.room_id, confirmed.epoch, [seq for seq, _ in confirmed.messages])
         self.tell_confirmed(room, confirmed.messages)
         return told
 
@@ -81,9 +79,7 @@ class Hub:
         """Send `messages-confirmed` for (seq, sender) pairs to everyone in the room but the senders themselves."""
         self.flush_room(room)
         batch = BatchConfirmed(room.room_id, messages)
-        own = {
-            each for sender in batch.senders for each in self.users.get(sender, ()) if each in room.listeners
-        }
+        own = {each for sender in batch.senders for each in self.users.get(sender, ()) if each in room.listeners}
         others = room.writers if not own else [each.writer for each in room.listeners if each not in own]
         frame = self._framing(batch.frame())
         self._fanout(others, frame)
@@ -98,9 +94,7 @@ class Hub:
         """Send frames to every connection of a user."""
         listeners = self.users.get(user_id)
         if listeners:
-            self._fanout(
-                [each.writer for each in listeners], b"".join([self._framing(each) for each in frames])
-            )
+            self._fanout([each.writer for each in listeners], b"".join([self._framing(each) for each in frames]))
 
     def tell_others(self, room: Room, sender_id: str, frame: bytes, offset: int = 0) -> None:
         """Send a frame to everyone in the room but one user's connections."""

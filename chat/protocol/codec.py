@@ -187,9 +187,7 @@ def ack_frame(ack: Ack, result: Any) -> bytes:
 def refusal_frame(error: ChatError, event: str | None, ack: Ack) -> bytes:
     """Return the `ack` with `ok: false` when there is one to answer, otherwise the `error` event."""
     if ack is not None:
-        return _encoder.encode(
-            {"event": "ack", "data": {"ack": ack, "ok": False, "error": error_body(error)}}
-        )
+        return _encoder.encode({"event": "ack", "data": {"ack": ack, "ok": False, "error": error_body(error)}})
     return _encoder.encode({"event": "error", "data": {**error_body(error), "event": event}})
 
 

@@ -89,9 +89,7 @@ class Drafting:
         if outgoing.attachments:
             self._check_attachments(outgoing.attachments)
         if outgoing.metadata and self._size(outgoing.metadata, "metadata") > METADATA_LIMIT_BYTES:
-            raise InvalidRequest(
-                f"metadata is larger than {METADATA_LIMIT_BYTES} bytes of JSON", field="metadata"
-            )
+            raise InvalidRequest(f"metadata is larger than {METADATA_LIMIT_BYTES} bytes of JSON", field="metadata")
 
     def _check_reply(self, outgoing: Outgoing) -> None:
         ref = parse_message_id(outgoing.reply_to or "")

@@ -127,9 +127,7 @@ class Rooms:
         first = msgspec.json.encode(UserRoomsRecord({room_id: now}))
         self._set_or_insert(Kind.USER_ROOMS, user_id, ("rooms", room_id), now, first)
 
-    def _set_or_insert(
-        self, kind: Kind, key: str, path: tuple[str, str], value: object, first: bytes
-    ) -> None:
+    def _set_or_insert(self, kind: Kind, key: str, path: tuple[str, str], value: object, first: bytes) -> None:
         """Set one path of a document, or make the document when this is the first entry in it."""
         try:
             self._store.update_paths(kind, key, sets={path: value})
@@ -146,7 +144,5 @@ class Rooms:
 
     def _direct_id(self, creator_id: str, others: list[str]) -> str:
         if len(others) != 1:
-            raise InvalidRequest(
-                "a direct room needs exactly one other person; name one user", field="members"
-            )
+            raise InvalidRequest("a direct room needs exactly one other person; name one user", field="members")
         return direct_room_id(creator_id, others[0])

@@ -316,9 +316,7 @@ def expected(documents: dict[tuple[Kind, str], dict[str, Any]], write: Write) ->
 @given(batches=st.lists(st.lists(inserts | raises, max_size=8), max_size=3))
 @example(batches=[[Raise(ROOM, "a", "n", 1), Insert(ROOM, "a", b"{}"), Raise(ROOM, "a", "n", 2)]])
 @example(batches=[[Insert(ROOM, "a", b"{}"), Raise(ROOM, "a", "n", 2), Insert(ROOM, "a", b"{}")]])
-def test_batches_act_like_single_writes_in_order_when_keys_repeat(
-    store: Store, batches: list[list[Write]]
-) -> None:
+def test_batches_act_like_single_writes_in_order_when_keys_repeat(store: Store, batches: list[list[Write]]) -> None:
     run = next(fresh)
     documents: dict[tuple[Kind, str], dict[str, Any]] = {}
     for batch in batches:
@@ -587,9 +585,7 @@ for n in range(10**9):
 """
 
 
-def test_every_batch_told_is_there_when_the_writer_is_killed_in_mid_work(
-    adapter: Adapter, store: Store
-) -> None:
+def test_every_batch_told_is_there_when_the_writer_is_killed_in_mid_work(adapter: Adapter, store: Store) -> None:
     [child] = start(adapter, WRITE_ON_AND_ON, processes=1)
     assert child.stdin is not None
     assert child.stdout is not None

@@ -104,9 +104,7 @@ class _Link:
             while data := self._server.recv(CHUNK_BYTES):
                 if self._fault is Fault.RESET:
                     self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-                    self._client.shutdown(
-                        socket.SHUT_RD
-                    )  # `_up` still reads it: nothing is sent before it stops
+                    self._client.shutdown(socket.SHUT_RD)  # `_up` still reads it: nothing is sent before it stops
                     self._client.close()
                     break
                 if self._fault is Fault.GARBLE:

@@ -40,9 +40,7 @@ def _of_chat_error(error: ChatError) -> Response:
 
 
 def _of_http(error: HTTPException) -> Response:
-    response = problem(
-        error.code or 500, error.name.lower().replace(" ", "-"), error.description or error.name
-    )
+    response = problem(error.code or 500, error.name.lower().replace(" ", "-"), error.description or error.name)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

@@ -60,9 +60,7 @@ def _read(body: bytes) -> _NewRoom:
 
 
 def _told(room: RoomRecord, members: dict[str, Member]) -> dict[str, Any]:
-    shown = [
-        {"user_id": user_id, "role": each.role} for user_id, each in list(members.items())[:MEMBERS_SHOWN]
-    ]
+    shown = [{"user_id": user_id, "role": each.role} for user_id, each in list(members.items())[:MEMBERS_SHOWN]]
     return {
         "id": room.id,
         "type": room.type,

@@ -53,9 +53,7 @@ def assert_numbered_once(room: Room, answers: list[list[Any]]) -> None:
     read = room.reader.read(room.room_id, room.epoch, 0)
     shown = [line for event in read.events for line in event.split(b"\n")[2::2]]
     assert [int(frame.split(b'"seq":')[1].split(b",")[0]) for frame in shown] == [*range(1, len(answers) + 1)]
-    assert [int(frame.split(b'"offset":')[1].split(b",")[0]) for frame in shown] == [
-        *range(1, len(answers) + 1)
-    ]
+    assert [int(frame.split(b'"offset":')[1].split(b",")[0]) for frame in shown] == [*range(1, len(answers) + 1)]
 
 
 def test_each_outcome_is_told_when_a_batch_has_all_kinds(room: Room):
@@ -100,8 +98,7 @@ def test_numbers_are_contiguous_when_several_processes_flood_one_room(client):
     senders = ["ann", "bob", "cid"]
     with ExitStack() as stack:
         runs = [
-            stack.enter_context(GeventRun(committing.flood, _url_of(room), ROOM, each, 800))
-            for each in senders
+            stack.enter_context(GeventRun(committing.flood, _url_of(room), ROOM, each, 800)) for each in senders
         ]
         results = [each.result() for each in runs]
     answers = [each for result in results for each in result["answers"]]

@@ -107,8 +107,7 @@ def test_the_wrapper_says_what_was_news_when_it_retracts(room):
     room.accept("t1", "t2", "t3")
     (entry,) = room.take()
     given_up = [
-        Retraction(entry, each, "too-large", "larger than the store takes", False, b"{}")
-        for each in entry.messages
+        Retraction(entry, each, "too-large", "larger than the store takes", False, b"{}") for each in entry.messages
     ]
     assert room.outbox.retract(given_up[0])
     assert not room.outbox.retract(given_up[0])

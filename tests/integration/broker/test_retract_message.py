@@ -91,9 +91,7 @@ def test_nothing_is_left_when_all_are_retracted(room, entry):
     assert room.client.xlen(room.dead) == 3
 
 
-@pytest.mark.parametrize(
-    "settle", ["retracted", "retracted with all others", "confirmed", "confirmed in part"]
-)
+@pytest.mark.parametrize("settle", ["retracted", "retracted with all others", "confirmed", "confirmed in part"])
 def test_gone_is_answered_and_nothing_changes_when_it_was_settled_before(room, entry, ears, settle):
     if settle.startswith("retracted"):
         room.retract(entry, 2)

@@ -13,6 +13,7 @@ from flask import Flask, Response, request  # noqa: E402
 
 from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits  # noqa: E402
 from chat.gateway.handshake import install, websocket_route  # noqa: E402
+from chat.gateway.waiting import Waiting  # noqa: E402
 from chat.gateway.writer import write_all  # noqa: E402
 from chat.gateway.wsgi import ChatWSGIHandler, ChatWSGIServer, make_listener  # noqa: E402
 
@@ -32,7 +33,7 @@ def on_closed(connection: Connection, code: int) -> None:
     closed_codes.append(code)
 
 
-def on_binary(connection: Connection) -> None:
+def on_binary(connection: Connection, payload: bytes) -> None:
     connection.send_text(b"binary is not spoken here")
 
 
@@ -86,12 +87,15 @@ def main() -> None:
     gc.disable()  # a socket that only the collector would close is a leak here
     settings = json.loads(sys.argv[2])
     ChatWSGIHandler.request_timeout_s = settings.pop("request_timeout_s", 10.0)
+    waiting_limit = settings.pop("waiting_limit", 1000)
     limits = ConnectionLimits(**settings)
     sock = install(app)
     callbacks = ConnectionCallbacks(on_message, on_binary, on_closed)
     for path, endpoint in (("/", "root_socket"), ("/ws", "socket")):
         websocket_route(sock, path, endpoint, limits=limits, callbacks=callbacks, on_open=on_open)
-    ChatWSGIServer(make_listener("127.0.0.1", int(sys.argv[1])), app).serve_forever()
+    server = ChatWSGIServer(make_listener("127.0.0.1", int(sys.argv[1])), app)
+    server.waiting = Waiting(waiting_limit)
+    server.serve_forever()
 
 
 if __name__ == "__main__":

@@ -14,18 +14,26 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
-from websockets.utils import apply_mask
 
 from tests.support.ports import free_port
+from tests.support.raw_client import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    KEY,
+    PING,
+    PONG,
+    TEXT,
+    RawClient,
+    frame,
+    request,
+)
 from tests.support.wait import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
-TEXT, BINARY, CLOSE, PING, PONG, CONTINUATION = 1, 2, 8, 9, 10, 0
-KEY = base64.b64encode(b"0123456789abcdef").decode()
-MASK = b"\x01\x9e\x53\xfa"
 LIMIT = 70_000
 
 
@@ -78,91 +86,15 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., EchoServer]]:
         yield lambda **settings: stack.enter_context(running_server(tmp_path / "log", **settings))
 
 
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True, rsv: int = 0) -> bytes:
-    size = len(payload)
-    if size < 126:
-        length = bytes((size,))
-    else:
-        length = b"\x7e" + size.to_bytes(2) if size < 65536 else b"\x7f" + size.to_bytes(8)
-    head = bytes((fin << 7 | rsv << 4 | opcode,))
-    if not masked:
-        return head + length + payload
-    return head + bytes((length[0] | 0x80,)) + length[1:] + MASK + apply_mask(payload, MASK)
-
-
-def request(path: str = "/ws", **headers: str) -> bytes:
-    wanted = {"Host": "chat", "Upgrade": "websocket", "Connection": "keep-alive, Upgrade"}
-    wanted |= {"Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13"}
-    wanted |= {name.replace("_", "-"): value for name, value in headers.items()}
-    lines = [f"{name}: {value}" for name, value in wanted.items() if value]
-    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
-
-
-class RawClient:
-    """A client that sends exactly the bytes a test wants."""
-
-    def __init__(self, server: EchoServer, receive_buffer: int | None = None) -> None:
-        self.sock = socket.socket()
-        self.sock.settimeout(10)
-        if receive_buffer:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.sock.connect(("127.0.0.1", server.port))
-        self.stream = self.sock.makefile("rb")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stream.close()
-        self.sock.close()
-
-    def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def head(self) -> tuple[int, dict[str, str]]:
-        status = int(self.stream.readline().split()[1])
-        headers = {}
-        while line := self.stream.readline().strip():
-            name, _, value = line.decode().partition(":")
-            headers[name.lower()] = value.strip()
-        return status, headers
-
-    def open(self, path: str = "/ws", early: bytes = b"", **headers: str) -> dict[str, str]:
-        self.send(request(path, **headers) + early)
-        status, answer = self.head()
-        assert status == 101
-        return answer
-
-    def receive(self) -> tuple[int, bytes]:
-        head = self.stream.read(2)
-        if not head:
-            raise EOFError
-        size = head[1]
-        if size > 125:
-            size = int.from_bytes(self.stream.read(2 if size == 126 else 8))
-        return head[0] & 0x0F, self.stream.read(size)
-
-    def receive_close(self) -> int:
-        opcode, payload = self.receive()
-        assert opcode == CLOSE, (opcode, payload[:80])
-        return int.from_bytes(payload[:2])
-
-    def is_ended(self) -> bool:
-        try:
-            return self.stream.read(1) == b""
-        except ConnectionResetError:
-            return True
-
-
 @pytest.fixture
 def client(server: EchoServer) -> Iterator[RawClient]:
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.open()
         yield raw
 
 
 def test_handshake_answers_chat_v1_alone_and_declines_compression(server: EchoServer) -> None:
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         answer = raw.open(
             Sec_WebSocket_Protocol="chat.v1, bearer.a.b.c",
             Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits",
@@ -175,12 +107,12 @@ def test_handshake_answers_chat_v1_alone_and_declines_compression(server: EchoSe
 
 def test_no_subprotocol_is_answered_when_none_of_ours_was_offered(server: EchoServer) -> None:
     for offered in ("", "other"):
-        with RawClient(server) as raw:
+        with RawClient(server.port) as raw:
             assert "sec-websocket-protocol" not in raw.open(Sec_WebSocket_Protocol=offered)
 
 
 def test_page_and_websocket_share_the_path(server: EchoServer) -> None:
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.open("/")
         raw.send(frame(TEXT, b"hi"))
         assert raw.receive() == (TEXT, b"hi")
@@ -211,7 +143,7 @@ def test_binary_is_told_apart(client: RawClient) -> None:
 
 
 def test_first_frame_is_not_lost_when_it_comes_with_the_handshake(server: EchoServer) -> None:
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         early = frame(TEXT, b"early") + frame(TEXT, b"e" * 20_000) + frame(TEXT, b"cut")
         raw.open(early=early[:-1])
         assert raw.receive() == (TEXT, b"early")
@@ -233,6 +165,10 @@ def test_first_frame_is_not_lost_when_it_comes_with_the_handshake(server: EchoSe
         (frame(CONTINUATION, b"x"), 1002),
         (frame(PING, b"x" * 126), 1002),
         (frame(CLOSE, b"\x03"), 1002),
+        (b"\x81\xfe\x00\x03" + bytes(4), 1002),  # three bytes fit into the short length
+        (b"\x82\xff\x80" + bytes(11), 1002),
+        (frame(PING, fin=False), 1002),
+        (frame(TEXT, b"\xed\xa0\x80"), 1007),
         (frame(TEXT, b"raise"), 1011),
         (frame(TEXT, b"close 4001"), 4001),
         (frame(CLOSE, b"\x03\xe8bye"), 1000),
@@ -241,7 +177,7 @@ def test_first_frame_is_not_lost_when_it_comes_with_the_handshake(server: EchoSe
 )
 def test_close_code_and_fin_when_it_ends(server: EchoServer, sent: bytes, code: int) -> None:
     before = len(server.state()["closed"])
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.open()
         raw.send(sent)
         if code == 4001:
@@ -252,6 +188,23 @@ def test_close_code_and_fin_when_it_ends(server: EchoServer, sent: bytes, code: 
         assert raw.is_ended()
         eventually(lambda: len(server.state()["closed"]) > before)
     assert server.state()["closed"][before:] == [code]
+
+
+def test_nothing_is_taken_for_http_after_a_fault_or_while_closing(server: EchoServer) -> None:
+    get = b"GET /state HTTP/1.1\r\nHost: chat\r\n\r\n"
+    for sent, code in ((frame(3) + get, 1002), (frame(TEXT, b"close 4001") + get, 4001), (get, 1002)):
+        with RawClient(server.port) as raw:
+            raw.open()
+            raw.send(sent)
+            if code == 4001:
+                assert raw.receive() == (TEXT, b"last")
+            assert raw.receive_close() == code
+            raw.send(get)
+            assert raw.is_ended()
+    with RawClient(server.port) as raw:  # all of it together with the handshake
+        raw.open(early=frame(CLOSE, b"\x03\xe8") + get)
+        assert raw.receive_close() == 1000
+        assert raw.is_ended()
 
 
 def test_nothing_is_said_after_the_websocket_ended(client: RawClient) -> None:
@@ -265,7 +218,7 @@ def test_connection_ends_when_the_peer_never_answers_our_close(
     start_server: Callable[..., EchoServer],
 ) -> None:
     server = start_server(close_timeout_s=0.3)
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.open()
         raw.send(frame(TEXT, b"close 4001"))
         assert raw.receive() == (TEXT, b"last")
@@ -277,7 +230,7 @@ def test_connection_ends_when_the_peer_never_answers_our_close(
 
 def test_closed_is_told_once_with_1006_when_the_peer_vanishes(server: EchoServer) -> None:
     before = server.state()
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.open()
         eventually(lambda: server.state()["open"] == before["open"] + 1)
     eventually(lambda: server.state()["open"] == before["open"])
@@ -285,7 +238,7 @@ def test_closed_is_told_once_with_1006_when_the_peer_vanishes(server: EchoServer
 
 
 def test_open_failure_closes_with_1011_and_others_live_on(server: EchoServer, client: RawClient) -> None:
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.open("/ws?fail=open")
         assert raw.receive_close() == 1011
     client.send(frame(TEXT, b"alive"))
@@ -307,7 +260,7 @@ def test_open_failure_closes_with_1011_and_others_live_on(server: EchoServer, cl
 def test_second_request_gets_no_answer_when_the_upgrade_was_refused(
     server: EchoServer, asked: bytes, status: int
 ) -> None:
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.send(asked + b"GET /state HTTP/1.1\r\nHost: chat\r\n\r\n")
         told, headers = raw.head()
         assert (told, headers["connection"]) == (status, "close")
@@ -319,7 +272,7 @@ def test_second_request_gets_no_answer_when_the_upgrade_was_refused(
 def test_no_descriptor_is_left_when_the_upgrade_was_refused(server: EchoServer) -> None:
     before = server.state()["descriptors"]
     for _ in range(20):
-        with RawClient(server) as raw:
+        with RawClient(server.port) as raw:
             raw.send(request(Sec_WebSocket_Key=""))
             assert raw.head()[0] == 400
     eventually(lambda: server.state()["descriptors"] <= before)
@@ -335,9 +288,10 @@ def test_bad_requests_are_one_line_each_in_the_log(start_server: Callable[..., E
         b"POST / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 9\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
     ]
+    bad += [b"POST /body HTTP/1.1\r\nHost: chat\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"]
     bad += [request(Sec_WebSocket_Key=""), request(Host="xn--a"), request(Sec_WebSocket_Version="7")]
     for sent in bad:
-        with RawClient(server) as raw:
+        with RawClient(server.port) as raw:
             raw.send(sent)
             assert raw.head()[0] in (400, 426)
     assert "Traceback" not in server.logged()
@@ -346,7 +300,16 @@ def test_bad_requests_are_one_line_each_in_the_log(start_server: Callable[..., E
 
 def test_half_a_request_is_ended(start_server: Callable[..., EchoServer]) -> None:
     server = start_server(request_timeout_s=0.3)
-    with RawClient(server) as head, RawClient(server) as body, RawClient(server) as kept:
+    whole = b"POST /body HTTP/1.1\r\nHost: chat\r\nContent-Length: 5\r\n\r\nwhole"
+    with (
+        RawClient(server.port) as head,
+        RawClient(server.port) as body,
+        RawClient(server.port) as silent,
+        RawClient(server.port) as kept,
+    ):
+        kept.send(whole)
+        assert kept.head()[0] == 200
+        assert kept.stream.read(1) == b"5"
         head.send(b"GET / HTTP/1.1\r\nHost:")
         body.send(b"POST /body HTTP/1.1\r\nHost: chat\r\nContent-Length: 9\r\n\r\nhalf")
         assert head.head()[0] == 408
@@ -354,18 +317,48 @@ def test_half_a_request_is_ended(start_server: Callable[..., EchoServer]) -> Non
         assert body.head()[0] == 408
         assert body.stream.read()
         assert body.is_ended()
-        for _ in range(2):  # a kept-alive connection is not half a request
-            kept.send(b"POST /body HTTP/1.1\r\nHost: chat\r\nContent-Length: 5\r\n\r\nwhole")
-            status, headers = kept.head()
-            assert (status, kept.stream.read(int(headers["content-length"]))) == (200, b"5")
+        assert silent.is_ended()
+        kept.send(whole)  # a kept-alive connection is not half a request
+        assert kept.head()[0] == 200
+        assert kept.stream.read(1) == b"5"
     assert "Traceback" not in server.logged()
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"",
+        b"GE",
+        b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\n",
+        b"POST /body HTTP/1.1\r\nHost: chat\r\nContent-Length: 9\r\n\r\nhalf",
+    ],
+)
+def test_half_requests_push_one_another_out_when_there_are_too_many(
+    start_server: Callable[..., EchoServer], half: bytes
+) -> None:
+    server = start_server(waiting_limit=20)
+    with ExitStack() as stack:
+        open_websocket = stack.enter_context(RawClient(server.port))
+        open_websocket.open()
+        before = server.state()["descriptors"]
+        crowd = [stack.enter_context(RawClient(server.port)) for _ in range(60)]
+        for each in crowd:
+            each.send(half)
+        eventually(lambda: sum(each.is_gone() for each in crowd) == 40)
+        assert server.state()["descriptors"] <= before + 20
+        open_websocket.send(frame(TEXT, b"alive"))
+        assert open_websocket.receive() == (TEXT, b"alive")
+        with RawClient(server.port) as late:
+            late.open()
+    assert "Traceback" not in server.logged()
+    assert server.logged().count("refused") <= 20  # those who went away in the middle of a line
 
 
 def test_reader_that_never_reads_is_ended_and_others_are_served(
     start_server: Callable[..., EchoServer],
 ) -> None:
     server = start_server(backlog_limit_bytes=100_000, close_timeout_s=0.3)
-    with RawClient(server, receive_buffer=4096) as deaf, RawClient(server) as other:
+    with RawClient(server.port, receive_buffer=4096) as deaf, RawClient(server.port) as other:
         deaf.open()
         other.open()
         deaf.send(frame(TEXT, b"megabytes 20"))
@@ -377,7 +370,7 @@ def test_reader_that_never_reads_is_ended_and_others_are_served(
 
 def test_20_megabytes_arrive_whole_at_a_slow_reader(start_server: Callable[..., EchoServer]) -> None:
     server = start_server(backlog_limit_bytes=64 * 1024 * 1024)
-    with RawClient(server, receive_buffer=4096) as slow:
+    with RawClient(server.port, receive_buffer=4096) as slow:
         slow.open()
         slow.send(frame(TEXT, b"megabytes 20") + frame(CLOSE, b"\x03\xe8"))
         for number in range(20 * 16):
@@ -388,7 +381,7 @@ def test_20_megabytes_arrive_whole_at_a_slow_reader(start_server: Callable[..., 
 
 def test_flood_of_empty_frames_is_ended_and_stops_nobody(start_server: Callable[..., EchoServer]) -> None:
     server = start_server(max_frames_per_s=200)
-    with RawClient(server) as attacker, RawClient(server) as other:
+    with RawClient(server.port) as attacker, RawClient(server.port) as other:
         attacker.open()
         other.open()
         flood = threading.Thread(target=_flood, args=(attacker,))
@@ -412,7 +405,7 @@ def _flood(attacker: RawClient) -> None:
 
 def test_paused_connection_is_not_read_until_it_is_resumed(start_server: Callable[..., EchoServer]) -> None:
     server = start_server()
-    with RawClient(server) as paused, RawClient(server) as other:
+    with RawClient(server.port) as paused, RawClient(server.port) as other:
         paused.open()
         other.open()
         paused.send(frame(TEXT, b"pause"))
@@ -431,7 +424,7 @@ def test_paused_connection_is_not_read_until_it_is_resumed(start_server: Callabl
 
 def test_paused_connection_still_hears_the_peer_s_close(start_server: Callable[..., EchoServer]) -> None:
     server = start_server(close_timeout_s=8)
-    with RawClient(server) as paused, RawClient(server) as other:
+    with RawClient(server.port) as paused, RawClient(server.port) as other:
         paused.open()
         other.open()
         paused.send(frame(TEXT, b"pause"))
@@ -444,7 +437,7 @@ def test_paused_connection_still_hears_the_peer_s_close(start_server: Callable[.
 
 def test_burst_within_the_limit_is_served(start_server: Callable[..., EchoServer]) -> None:
     server = start_server(max_frames_per_s=100)
-    with RawClient(server) as raw:
+    with RawClient(server.port) as raw:
         raw.open()
         raw.send(frame(TEXT, b"x") * 200)
         assert [raw.receive() for _ in range(200)] == [(TEXT, b"x")] * 200

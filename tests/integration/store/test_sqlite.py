@@ -50,9 +50,7 @@ def execute(path: Path, *statements: str) -> list[tuple[object, ...]]:
         return rows
 
 
-def forbid(
-    path: Path, action: str, when: str = "BEFORE INSERT", condition: str = "new.key LIKE 'bad%'"
-) -> None:
+def forbid(path: Path, action: str, when: str = "BEFORE INSERT", condition: str = "new.key LIKE 'bad%'") -> None:
     execute(path, f"CREATE TRIGGER rule {when} ON message WHEN {condition} BEGIN SELECT {action}; END")
 
 

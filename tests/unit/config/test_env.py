@@ -67,9 +67,7 @@ def test_a_whole_number_is_read(value: str, number: int):
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-0.1", "1e9"])
 def test_a_number_is_refused_when_out_of_range(value: str):
-    assert "which is out of range; set a number from 0 to 60" in fault_of(
-        Env({"A": value}).number, "A", 1.0, 0, 60
-    )
+    assert "which is out of range; set a number from 0 to 60" in fault_of(Env({"A": value}).number, "A", 1.0, 0, 60)
 
 
 def test_a_number_is_refused_when_it_is_none():

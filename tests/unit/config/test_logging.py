@@ -87,9 +87,7 @@ def test_a_field_does_not_replace_the_event():
     assert json.loads(JsonLines().format(record("joined", event="other")))["event"] == "joined"
 
 
-def test_configure_sends_the_level_and_up_to_stderr_once(
-    capsys: pytest.CaptureFixture[str], restored_root: None
-):
+def test_configure_sends_the_level_and_up_to_stderr_once(capsys: pytest.CaptureFixture[str], restored_root: None):
     configure("INFO", "text")
     configure("WARNING", "json")
     logging.getLogger("chat.test").info("quiet")

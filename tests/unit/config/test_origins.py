@@ -29,9 +29,7 @@ def test_an_origin_is_read_as_browsers_send_it(text: str, origin: str):
 
 @pytest.mark.parametrize("text", ["*", "null", "NULL"])
 def test_an_origin_that_lets_all_in_is_refused(text: str):
-    with pytest.raises(
-        SettingError, match=r"^ALLOWED_ORIGINS lists .*, which would let every page in; list exact"
-    ):
+    with pytest.raises(SettingError, match=r"^ALLOWED_ORIGINS lists .*, which would let every page in; list exact"):
         read_origin("ALLOWED_ORIGINS", text)
 
 
@@ -67,7 +65,5 @@ def test_a_proxy_is_an_address_or_a_network(text: str, network: str):
 
 @pytest.mark.parametrize("text", ["proxy.local", "10.0.0.0/40", "10.0.0"])
 def test_a_proxy_is_refused_when_it_is_neither(text: str):
-    with pytest.raises(
-        SettingError, match=r"^TRUSTED_PROXIES lists .*, which is no IP address or network; list"
-    ):
+    with pytest.raises(SettingError, match=r"^TRUSTED_PROXIES lists .*, which is no IP address or network; list"):
         read_network("TRUSTED_PROXIES", text)

@@ -56,9 +56,7 @@ def test_another_port_is_taken_when_the_note_makes_no_sense(tmp_path: Path, text
 def test_a_lock_is_held_as_long_as_the_process_lives(tmp_path: Path):
     file = tmp_path / "lock"
     program = HOLD + f"hold_lock(Path({str(file)!r}), 0); print('held', flush=True); sys.stdin.read()"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         assert not hold_lock(file, 0.1)

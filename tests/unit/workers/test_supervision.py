@@ -69,9 +69,7 @@ def test_a_first_start_is_not_told():
 
 def test_a_stop_is_not_told_and_a_kill_is():
     assert told("INFO waiting for beat to stop", "INFO stopped: beat (terminated by SIGTERM)") == []
-    assert told(*["WARN killing 'beat' (12) with SIGKILL"] * 2) == [
-        "beat did not stop in time and was killed"
-    ]
+    assert told(*["WARN killing 'beat' (12) with SIGKILL"] * 2) == ["beat did not stop in time and was killed"]
 
 
 def test_faults_of_the_supervisor_are_told():
