@@ -187,7 +187,7 @@ def test_clients_resume_where_they_were_when_the_web_server_was_killed(system: C
                 client.say(busy_room, "again", temp_id)
                 resent += 1
     for old, client in zip(clients, back, strict=True):
-        client.until(lambda client=client: 240 in client.seqs(busy_room))  # type: ignore[misc]
+        client.until(lambda old=old, client=client: 240 in old.seqs(busy_room) + client.seqs(busy_room))  # type: ignore[misc]
         assert old.seqs(busy_room) + client.seqs(busy_room) == list(range(1, 241))
     eventually(lambda: len(system.stored(busy_room)) == 240, HEAL_S)
     history = back[0].history(busy_room)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import astuple
 from typing import Any
 
 import gevent
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 from gevent.pool import Pool
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from chat.broker import group_commit
 from chat.broker.base import Accepted, Cold, Draft, Duplicate
@@ -33,7 +34,7 @@ class Committing:
 
     def __init__(self, url: str, *, outbox_limit: int = 10**9) -> None:
         self.url = url
-        self.commit = GroupCommit(RedisAddress(url), outbox_limit=outbox_limit, log_length=1000)
+        self.commit = GroupCommit(RedisAddress(url), outbox_limit=outbox_limit, log_length=1_000_000)
         self.commit.start()
 
     def begin(self, each: Draft) -> AsyncResult[Any]:
@@ -64,7 +65,7 @@ class Committing:
 
 def named(outcome: Any) -> list[Any]:
     """Return an outcome as JSON: its type, then its fields."""
-    fields = [] if isinstance(outcome, Exception) else astuple(outcome)
+    fields = astuple(outcome) if isinstance(outcome, Struct) else ()
     return [type(outcome).__name__, *fields]
 
 
