@@ -30,6 +30,17 @@ class CountingSocket:
         return getattr(self._sock, name)
 
 
+ENDS: list[End] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed_ends():
+    """Close every socket that a test opened."""
+    yield
+    while ENDS:
+        ENDS.pop().close()
+
+
 class End:
     """A writer, its owner, and the client at the other end."""
 
@@ -41,6 +52,12 @@ class End:
         self.sock = CountingSocket(ours)
         self.writer = Writer(self.sock, self, limit)  # type: ignore[arg-type]
         self.overflows = self.breaks = 0
+        ENDS.append(self)
+
+    def close(self) -> None:
+        self.writer.abort()
+        self.sock.close()
+        self.client.close()
 
     def writer_overflowed(self) -> None:
         self.overflows += 1
