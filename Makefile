@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+TEST_PROCESSES ?= 3
 SOURCES := $(wildcard app.py chat config tasks workers bench tests)
 
 .PHONY: help run test fuzz bench lint clean
@@ -23,7 +24,7 @@ test: $(VENV)/.dev
 	@if [ -f tests/node/package.json ] && command -v node >/dev/null && command -v npm >/dev/null; then \
 		npm ci --prefix tests/node --silent --no-audit --no-fund; \
 	fi
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 fuzz: $(VENV)/.dev
 	@exec $(BIN)/python -m tests.fuzz $(ARGS)

@@ -28,8 +28,31 @@ log = logging.getLogger(__name__)
 
 _REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
 _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
+_HEADERS_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
+)
+HEADERS_LIMIT_BYTES = 16 * 1024  # all of a request's header lines; a token and a browser's cookies fit
 _TOLD_CHARACTERS = 200  # of a client's fault in a log line
 _BEFORE_QUOTE = re.compile(r"[^:;]*")  # what follows in pywsgi's and Python's words is the client's, maybe a token
+
+
+class HeadersTooLarge(ValueError):
+    """A request's header lines are more than HEADERS_LIMIT_BYTES."""
+
+
+class _BoundedLines:
+    """The header lines of a request, up to a limit for all of them together."""
+
+    def __init__(self, lines: Any, limit_bytes: int) -> None:
+        self._lines = lines
+        self._left_bytes = limit_bytes
+
+    def readline(self, size: int) -> bytes:
+        line: bytes = self._lines.readline(min(size, self._left_bytes + 1))
+        self._left_bytes -= len(line)
+        if self._left_bytes < 0:
+            raise HeadersTooLarge("the headers are too large")
+        return line
 
 
 class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
@@ -99,6 +122,9 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
         line: str = super().read_requestline()
         return line
 
+    def MessageClass(self, lines: Any, *args: Any) -> Any:  # noqa: N802
+        return super().MessageClass(_BoundedLines(lines, HEADERS_LIMIT_BYTES), *args)
+
     def read_request(self, raw_requestline: str) -> Any:
         is_read = super().read_request(raw_requestline)
         if self._is_given_up:
@@ -148,7 +174,7 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
             return ("400", _BAD_REQUEST)
         reason = _BEFORE_QUOTE.match(str(ex))
         self.log_error("%s from %s", (reason and reason[0]) or type(ex).__name__, self.client_address)
-        return ("400", _BAD_REQUEST)
+        return ("431", _HEADERS_TOO_LARGE) if isinstance(ex, HeadersTooLarge) else ("400", _BAD_REQUEST)
 
     def _sendall(self, data: bytes) -> None:
         self.begin_waiting()

@@ -445,3 +445,18 @@ def test_burst_within_the_limit_is_served(start_server: Callable[..., EchoServer
         while (received := raw.receive())[0] == TEXT:
             pass
         assert received == (CLOSE, (4008).to_bytes(2) + b"too many frames")
+
+
+@pytest.mark.parametrize("filler", [b"X-Pad: " + b"a" * 17_000 + b"\r\n", (b"X-Pad: " + b"a" * 200 + b"\r\n") * 90])
+def test_a_request_is_refused_when_its_headers_are_too_large(
+    start_server: Callable[..., EchoServer], filler: bytes
+) -> None:
+    server = start_server()
+    with RawClient(server.port) as client:
+        client.send(b"GET /ws HTTP/1.1\r\nHost: chat\r\n" + filler + b"\r\n")
+        status, _ = client.head()
+        assert status == 431
+        eventually(client.is_gone)
+    with RawClient(server.port) as other:
+        other.open()
+    assert "Traceback" not in server.logged()
