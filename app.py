@@ -13,7 +13,8 @@ import sys
 from gevent.event import Event
 from gevent.signal import signal as on_signal
 
-from chat.gateway.server import ChatServer, build
+from chat.gateway.assembly import build
+from chat.gateway.server import ChatServer
 from config.env import SettingError
 from config.logging import configure
 from config.settings import load_settings

@@ -6,12 +6,9 @@ and a batch costs one fsync.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
-import weakref
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -37,16 +34,13 @@ from chat.store.base import (
     fault_of_document,
     fault_of_key,
 )
-
-# What SQLite says of the data; every other sqlite3.Error speaks of the database and counts as an outage.
-_REFUSALS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
+from chat.store.sqlite_file import REFUSALS, SqliteFile
 
 # How long a write waits for another process's. A caller that waits is a drain that renews no lease and gives
 # nothing up, or a thread of the server's pool; the settler takes what was lost for gone after 8 s, and a drain
 # must not store it after that.
 BUSY_TIMEOUT_S = 5.0
 _KEYS_PER_SELECT = 500  # under the 999 variables that older builds of SQLite allow
-_WAL_RETRY_S = 0.01
 
 _CREATE = {
     kind: f"CREATE TABLE IF NOT EXISTS {kind}"
@@ -61,27 +55,11 @@ _DELETE = {kind: f"DELETE FROM {kind} WHERE key = ?" for kind in Kind}
 
 
 class SqliteStore:
-    """The store port on one SQLite file, which is made (with its folder) at the first call.
-
-    Free connections wait in a deque, whose append and pop are atomic: no lock and no thread-local, because
-    callers are native threads of a process that gevent has patched.
-
-    A fork must not copy an open connection: SQLite's own table of locks would go with it, and the child would
-    believe in locks that it does not have (sqlite.org/howtocorrupt.html, 2.6). So free connections are closed
-    before a fork, and a child that was forked in the middle of a call refuses to go on.
-    """
+    """The store port on one SQLite file, which is made (with its folder) at the first call."""
 
     def __init__(self, path: Path | str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
         self.round_trips = 0
-        self._path = Path(path).absolute()
-        self._busy_timeout_s = busy_timeout_s
-        self._free: deque[sqlite3.Connection] = deque()
-        self._calls_open: set[object] = set()
-        self._is_closed = False
-        self._is_torn = False
-        os.register_at_fork(
-            before=_while_alive(self._close_free), after_in_child=_while_alive(self._look_after_fork)
-        )
+        self._file = SqliteFile(path, tuple(_CREATE.values()), busy_timeout_s)
 
     def ping(self) -> None:
         with self._connection("ping") as connection:
@@ -145,8 +123,7 @@ class SqliteStore:
             return connection.execute(_DELETE[kind], (key,)).rowcount > 0
 
     def close(self) -> None:
-        self._is_closed = True
-        self._close_free()
+        self._file.close()
 
     def _write(self, action: str, writes: Sequence[Write]) -> list[Outcome]:
         faults = [_fault_of(write) for write in writes]
@@ -162,105 +139,15 @@ class SqliteStore:
             try:
                 with _transaction(connection):
                     return _write_in_runs(connection, writes, cas)
-            except _REFUSALS:  # also a document that is there already
+            except REFUSALS:  # also a document that is there already
                 with _transaction(connection):
                     return [_write_alone(connection, write, cas) for write in writes]
 
     @contextmanager
     def _connection(self, action: str) -> Iterator[sqlite3.Connection]:
-        call = object()
-        self._calls_open.add(call)
-        try:
-            with self._lent(action) as connection:
-                self.round_trips += 1  # exact: CPython does not switch threads within this line
-                yield connection
-        finally:
-            self._calls_open.discard(call)
-
-    @contextmanager
-    def _lent(self, action: str) -> Iterator[sqlite3.Connection]:
-        """Lend a connection, and close it instead of keeping it when the database failed."""
-        connection = self._take(action)
-        is_sound = True
-        try:
+        with self._file.connection(action) as connection:
+            self.round_trips += 1  # exact: CPython does not switch threads within this line
             yield connection
-        except _REFUSALS as exc:
-            raise DocumentRefused(f"{action}: {exc}") from exc
-        except sqlite3.Error as exc:
-            is_sound = False
-            raise StoreUnavailable(f"{action}: {exc}") from exc
-        finally:
-            if is_sound and not self._is_closed:
-                self._free.append(connection)
-            else:
-                connection.close()
-
-    def _take(self, action: str) -> sqlite3.Connection:
-        if self._is_closed:
-            raise StoreUnavailable(f"{action}: the store is closed")
-        if self._is_torn:
-            raise StoreUnavailable(f"{action}: the process was forked while the store was in use")
-        try:
-            return self._free.pop()
-        except IndexError:
-            pass
-        try:
-            return open_connection(self._path, self._busy_timeout_s)
-        except (OSError, sqlite3.Error) as exc:
-            hint = "" if os.access(self._path.parent, os.W_OK) else ", its folder can't be written"
-            raise StoreUnavailable(f"{action}: can't open {self._path}: {exc}{hint}") from exc
-
-    def _close_free(self) -> None:
-        if self._is_torn:  # the connections are the parent's
-            return
-        while True:
-            try:
-                connection = self._free.pop()
-            except IndexError:
-                return
-            connection.close()
-
-    def _look_after_fork(self) -> None:
-        # free ones are here when another thread gave them back in the instant before the fork
-        self._is_torn = self._is_torn or bool(self._calls_open or self._free)
-
-
-def _while_alive(method: Callable[[], None]) -> Callable[[], None]:
-    """Make a callback of a method that does not keep its object alive."""
-    reference = weakref.WeakMethod(method)
-
-    def call() -> None:
-        if alive := reference():
-            alive()
-
-    return call
-
-
-def open_connection(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-    """Open the file and make what is missing of it, while other processes may be doing the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA synchronous=FULL")
-        _use_wal(connection, time.monotonic() + busy_timeout_s)
-        for create in _CREATE.values():
-            connection.execute(create)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError as exc:
-            # SQLite does not wait here by itself when several processes switch a new file at once
-            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-        time.sleep(_WAL_RETRY_S)
 
 
 @contextmanager
@@ -300,7 +187,7 @@ def _write_alone(connection: sqlite3.Connection, write: Write, cas: int) -> Outc
     connection.execute("SAVEPOINT alone")
     try:
         return _insert(connection, write, cas) if isinstance(write, Insert) else _raise(connection, write)
-    except _REFUSALS as exc:
+    except REFUSALS as exc:
         connection.execute("ROLLBACK TO alone")
         return Refused(str(exc))
     finally:

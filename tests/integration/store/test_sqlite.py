@@ -25,7 +25,8 @@ from chat.store.base import (
     Write,
     Written,
 )
-from chat.store.sqlite import SqliteStore, open_connection
+from chat.store.sqlite import SqliteStore
+from chat.store.sqlite_file import open_connection
 
 ROOT = Path(__file__).parents[3]
 DEADLINE_S = 60
@@ -76,7 +77,7 @@ def run(program: str, *args: object) -> str:
 
 
 def test_commits_reach_the_disk_when_a_connection_is_open(path: Path) -> None:
-    with closing(open_connection(path, 1)) as connection:
+    with closing(open_connection(path, (), 1)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
