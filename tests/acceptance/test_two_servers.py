@@ -97,3 +97,30 @@ def test_the_figures_of_both_servers_are_summed(system: ChatSystem, neighbour: C
     same = ("messagesAccepted", "messagesConfirmed", "messagesRetracted")
     here, there = system.quiet_stats(), neighbour.quiet_stats()
     assert {name: here[name] for name in same} == {name: there[name] for name in same}
+
+
+def test_a_users_rate_is_limited_over_both_servers_when_each_alone_would_let_it_pass(
+    system: ChatSystem, neighbour: ChatSystem, room: str
+) -> None:
+    eventually(lambda: system.stats()["servers"] == neighbour.stats()["servers"] == 2)
+    token = system.token(f"user-{room}")
+    devices = [system.client(token), neighbour.client(token)]
+    for each in devices:
+        each.join(room)
+
+    told: list[Refused] = []
+
+    def is_stopped_by_the_sum() -> bool:
+        # 18 a second on each: one server's limit of 20 is kept, the sum of 36 is not
+        for _ in range(9):
+            for each in devices:
+                try:
+                    each.say(room, "again")
+                except Refused as refused:
+                    told.append(refused)
+                    return "over all connections" in refused.error["message"]
+        return False
+
+    assert eventually(is_stopped_by_the_sum, timeout_s=20, every_s=0.5)
+    assert {each.code for each in told} == {"rate-limited"}
+    assert all(each.error["retryAfter"] > 0 for each in told)
