@@ -16,7 +16,7 @@ import msgspec
 
 from chat.errors import ChatError, InvalidRequest, LimitReached
 from chat.gateway.connection import Connection
-from chat.gateway.joining import Joining
+from chat.gateway.joining import Joined, Joining
 from chat.gateway.rate import JoinRate
 from chat.gateway.sending import Sending
 from chat.gateway.session import INBOX_LIMIT, Session
@@ -136,12 +136,25 @@ class Dispatcher:
         since = command.data.since if isinstance(command.data.since, dict) else {}
         for room_id in room_ids:
             self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
-        joined = {room_id: self.joining.join(session, room_id, since.get(room_id)) for room_id in room_ids}
+        joined = self._join_all(session, {room_id: since.get(room_id) for room_id in room_ids})
         if command.ack is not None:
             result = {"rooms": {room_id: each.result() for room_id, each in joined.items()}}
             session.tell(codec.ack_frame(command.ack, result))
         if settled := b"".join([each.settled for each in joined.values()]):
             session.connection.send_frame(settled)
+
+    def _join_all(self, session: Session, since: dict[str, codec.Position | None]) -> dict[str, Joined]:
+        """Join rooms, or none of them: what a failure finds joined for this request is left again."""
+        present = set(session.rooms)
+        joined: dict[str, Joined] = {}
+        try:
+            for room_id, position in since.items():
+                joined[room_id] = self.joining.join(session, room_id, position)
+        except ChatError:
+            for room_id in joined.keys() - present:
+                self.joining.leave(session, self.hub.rooms[room_id])
+            raise
+        return joined
 
     def _leave(self, session: Session, command: codec.Leave) -> None:
         left = []

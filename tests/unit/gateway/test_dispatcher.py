@@ -9,6 +9,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from chat.errors import BrokerUnavailable
 from chat.gateway.dispatcher import Dispatcher
 from chat.gateway.rate import JoinRate
 from chat.gateway.session import INBOX_LIMIT
@@ -268,3 +269,14 @@ def test_the_connection_closes_and_others_go_on_when_a_command_breaks(counter, c
     assert (closing["event"], closing["data"]["code"]) == ("closing", 1011)
     assert "command-failed" in caplog.text
     assert counter.ask(bob, "heartbeat", ack=None)[0]["event"] == "heartbeat"
+
+
+def test_no_room_is_joined_when_one_of_them_cannot_be_read(counter):
+    counter.rooms.create(RoomType.GROUP, "ann", [], room_id="second", name=None)
+    counter.ask(counter.client("bob"), "join-chat-rooms", {"roomIds": [ROOM]})  # so that this one needs no reading
+    counter.server.broker.fault = BrokerUnavailable("read log")
+    ann = counter.client()
+    [ack] = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM, "second"]})
+    assert ack["data"]["error"]["code"] == "unavailable"
+    assert ann.session.rooms == set()
+    assert ann.session not in counter.server.hub.rooms[ROOM].listeners
