@@ -35,7 +35,11 @@ TRIGGER = (
     f"CREATE TRIGGER IF NOT EXISTS no_poison BEFORE INSERT ON message WHEN new.body LIKE '%{POISON}%'"
     " BEGIN SELECT RAISE(ABORT, 'poison is not stored'); END"
 )
-WORKERS, WEB, VALKEY = " worker ", "app.py", "valkey-server"  # what the command lines of parts hold
+WORKERS, WEB, VALKEY = (
+    "workers.celery_app worker",
+    "app.py",
+    "valkey-server",
+)  # what the command lines of parts hold
 
 
 class ChatServer:
