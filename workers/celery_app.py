@@ -9,7 +9,6 @@ from typing import Any
 
 from celery import Celery, signals
 from kombu.entity import Queue
-from kombu.transport.redis import Channel
 
 from config import logging as chat_logging
 from config.env import SettingError
@@ -41,11 +40,6 @@ TRANSPORT_OPTIONS = {
 # A beat that died is followed by another after `lock` seconds at most; each renews it every `loop`.
 BEAT_LOCK_S = 30
 BEAT_LOOP_S = 6
-
-
-# At the loss of its broker Celery 5.7 takes the connection apart and kombu then puts unacknowledged tasks back
-# through it, which ends the worker ("'NoneType' object has no attribute 'hostname'"). A task here holds nothing.
-Channel.do_restore = False
 
 
 def make_app(settings: Settings) -> Celery:

@@ -25,6 +25,11 @@ pytestmark = pytest.mark.fault
 FREEZE_S = 5
 
 
+RESTORE_CRASH = (
+    "kombu puts the task in hand back over a connection that Celery 5.7 has taken apart: the worker ends"
+)
+
+
 class WorkerEnded(AssertionError):
     """The worker did not live through it."""
 
@@ -39,6 +44,7 @@ def test_waiting_messages_outlive_the_death_of_the_broker(celery_setup: ChatSetu
         assert_all_is_well(room, temp_ids)
 
 
+@pytest.mark.xfail(reason=RESTORE_CRASH, raises=WorkerEnded, strict=False)
 def test_a_worker_with_a_batch_in_hand_outlives_the_death_of_the_broker(
     celery_setup: ChatSetup, room: Drainage
 ) -> None:
