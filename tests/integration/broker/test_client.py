@@ -25,8 +25,9 @@ def port_of(url: str) -> int:
 
 
 def test_nothing_is_connected_when_a_client_is_made():
-    with connect(RedisAddress(f"redis://127.0.0.1:{free_port()}/0")):
-        pass
+    client = connect(RedisAddress(f"redis://127.0.0.1:{free_port()}/0"))
+    with client, pytest.raises(redis.ConnectionError):  # nobody is there, and making it did not notice
+        client.ping()
 
 
 @pytest.mark.fault
