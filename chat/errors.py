@@ -9,6 +9,9 @@ ChatError
 │   ├── NotAMember
 │   ├── RoomNotFound
 │   ├── RoomExists
+│   ├── MessageNotFound
+│   ├── MessageDeleted
+│   ├── NotStoredYet        temporary
 │   ├── RateLimited
 │   └── LimitReached
 ├── KeysUnavailable         temporary; the issuer's public keys
@@ -94,6 +97,28 @@ class RoomExists(RequestError):
 
     code = "room-exists"
     status = 409
+
+
+class MessageNotFound(RequestError):
+    """No such message in a room the user is in."""
+
+    code = "message-not-found"
+    status = 404
+
+
+class MessageDeleted(RequestError):
+    """The message is a tombstone: it can't be edited or reacted to."""
+
+    code = "message-deleted"
+    status = 409
+
+
+class NotStoredYet(RequestError):
+    """The message was accepted and still waits to be stored, so it can't be amended yet."""
+
+    code = "not-stored-yet"
+    status = 409
+    temporary = True
 
 
 class RateLimited(RequestError):
