@@ -12,6 +12,7 @@ from chat.broker.base import Draft
 from chat.errors import InvalidRequest
 from chat.model.clock import now_ms, rfc3339
 from chat.model.ids import parse_message_id
+from chat.services.attachments import check_attachments
 
 ATTACHMENT_LIMIT = 10
 ATTACHMENTS_LIMIT_BYTES = 8192
@@ -102,6 +103,7 @@ class Drafting:
         if self._size(attachments, "attachments") > ATTACHMENTS_LIMIT_BYTES:
             limit = ATTACHMENTS_LIMIT_BYTES
             raise InvalidRequest(f"attachments are larger than {limit} bytes of JSON", field="attachments")
+        check_attachments(attachments)
 
     def _size(self, value: object, field: str) -> int:
         """Return how long it is as JSON, when it is flat enough for everyone who will read it."""

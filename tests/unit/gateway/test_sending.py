@@ -145,7 +145,7 @@ def test_nothing_is_submitted_when_a_message_is_faulty_or_too_early(store):
     with serving() as server:
         desk = Desk(server, store, per_s=1)
         with pytest.raises(InvalidRequest):
-            desk.send(attachments=[{}] * 11)
+            desk.send(attachments=[{"id": "x"}] * 11)
         desk.server.join(desk.client)
         for n in range(2):
             desk.send(f"t{n}")

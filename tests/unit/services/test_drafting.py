@@ -32,7 +32,7 @@ def nested(depth: int) -> dict:
 
 
 def test_a_draft_holds_all_but_id_and_seq_when_made():
-    attachments = [{"url": "x"}]
+    attachments = [{"url": "https://files.example/x"}]
     made = DRAFTING.draft(Outgoing("r", "hi", "t1", "r.3.e1", attachments, {"k": 1}), "ann", "Ann")
     assert (made.room_id, made.sender_id, made.temp_id) == ("r", "ann", "t1")
     assert json.loads(b"{" + made.members + b"}") == {
@@ -79,7 +79,7 @@ def test_a_draft_is_one_line_of_json_when_the_content_is_anything(content, name)
 @pytest.mark.parametrize("content", ["", " ", "\n\t", "\u3000"])
 def test_empty_content_is_refused_when_nothing_is_attached(content):
     assert refused(Outgoing("r", content)) == "content"
-    assert members(Outgoing("r", content, attachments=[{"url": "x"}]))["content"] == content
+    assert members(Outgoing("r", content, attachments=[{"url": "https://files.example/x"}]))["content"] == content
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_empty_content_is_refused_when_nothing_is_attached(content):
     ],
 )
 def test_content_is_limited_in_bytes_when_it_is_long(content, is_taken):
-    outgoing = Outgoing("r", content, attachments=[{"url": "x"}])
+    outgoing = Outgoing("r", content, attachments=[{"url": "https://files.example/x"}])
     if is_taken:
         assert members(outgoing)["content"] == content
     else:
@@ -107,10 +107,10 @@ def test_a_reply_is_refused_when_it_names_no_message_of_the_room(reply_to):
     assert refused(Outgoing("r", "hi", reply_to=reply_to)) == "reply_to"
 
 
-@pytest.mark.parametrize("attachments", [[{}] * (ATTACHMENT_LIMIT + 1), [{"a": "x" * 8192}]])
+@pytest.mark.parametrize("attachments", [[{"id": "x"}] * (ATTACHMENT_LIMIT + 1), [{"id": "a", "a": "x" * 8192}]])
 def test_attachments_are_refused_when_they_are_too_many_or_too_large(attachments):
     assert refused(Outgoing("r", "hi", attachments=attachments)) == "attachments"
-    assert len(members(Outgoing("r", "hi", attachments=[{}] * ATTACHMENT_LIMIT))["attachments"]) == 10
+    assert len(members(Outgoing("r", "hi", attachments=[{"id": "x"}] * ATTACHMENT_LIMIT))["attachments"]) == 10
 
 
 def test_metadata_is_refused_when_it_is_too_large():
