@@ -12,7 +12,7 @@ from chat.gateway.gate import Gate
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.identity import Identity
 from chat.gateway.lobby import Lobby
-from chat.gateway.rest import dev, problems, revocations, tickets
+from chat.gateway.rest import descriptions, dev, problems, revocations, tickets
 from chat.gateway.rest import rooms as rest_rooms
 from chat.gateway.session import Session
 from chat.gateway.stats import Readiness, Stats
@@ -39,6 +39,7 @@ def create_app(
     app.register_blueprint(tickets.blueprint(gate.tickets))
     app.register_blueprint(revocations.blueprint(gate.revocations))
     app.register_blueprint(rest_rooms.blueprint(rooms))
+    app.register_blueprint(descriptions.blueprint())
     if gate.authenticator.is_dev:
         app.register_blueprint(dev.blueprint(gate.authenticator))
     _add_sockets(app, gate, lobby, heartbeat, limits)
