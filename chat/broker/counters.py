@@ -13,6 +13,7 @@ from chat.broker.client import translated
 
 STALE_S = 10.0  # a server that has not reported for so long is gone
 FORGET_S = 600.0
+WORK = ("store_round_trips", "drain_tasks")  # told as 0 before the first worker counted any
 
 
 class Counters:
@@ -22,7 +23,7 @@ class Counters:
         self._client = client
 
     def totals(self) -> dict[str, int]:
-        """Return accepted, confirmed, retracted, waiting, store_round_trips and drain_tasks."""
+        """Return accepted, confirmed, retracted and waiting messages, and every counter that workers keep."""
         with translated("read counters"):
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(keys.SHARDS):
@@ -31,7 +32,7 @@ class Counters:
             *shards, work = cast("list[dict[bytes, bytes]]", pipeline.execute())
         totals = {name: _sum(shards, name) for name in ("accepted", "confirmed", "retracted")}
         totals["waiting"] = totals["accepted"] - totals["confirmed"] - totals["retracted"]
-        return totals | {name: _sum([work], name) for name in ("store_round_trips", "drain_tasks")}
+        return totals | dict.fromkeys(WORK, 0) | {name.decode(): int(value) for name, value in work.items()}
 
     def report(self, node_id: str, gauges: dict[str, int]) -> None:
         """Tell what this server holds."""

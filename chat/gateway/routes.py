@@ -6,7 +6,7 @@ import json
 
 from flask import Flask, Response, g
 
-from chat.gateway import cors, echo, handshake, pages
+from chat.gateway import cors, echo, handshake, metrics, pages
 from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits
 from chat.gateway.gate import Gate
 from chat.gateway.heartbeat import Heartbeat
@@ -44,6 +44,7 @@ def create_app(
         app.register_blueprint(dev.blueprint(gate.authenticator))
     _add_sockets(app, gate, lobby, heartbeat, limits)
     app.register_blueprint(pages.blueprint("dev" if gate.authenticator.is_dev else "jwt"))
+    app.register_blueprint(metrics.blueprint(stats.figures))
     _add_probes(app, stats, readiness)
     return app
 

@@ -17,6 +17,7 @@ from chat.hub import Hub
 from chat.services.membership import Membership
 
 REPORT_EVERY_S = 2.0
+MESSAGES = ("accepted", "confirmed", "retracted", "waiting")  # counted by scripts, the rest by workers
 log = logging.getLogger(__name__)
 
 
@@ -55,7 +56,15 @@ class Stats:
 
     def collect(self) -> dict[str, Any]:
         """Return the whole of `/stats`; raises BrokerUnavailable."""
+        return self._told(self.counters.totals())
+
+    def figures(self) -> dict[str, Any]:
+        """Return what `/metrics` tells: `/stats`, and `work`, all that workers count; raises BrokerUnavailable."""
         totals = self.counters.totals()
+        work = {name: value for name, value in totals.items() if name not in MESSAGES}
+        return {**self._told(totals), "work": work}
+
+    def _told(self, totals: dict[str, int]) -> dict[str, Any]:
         rows = [self.local(), *self.counters.others(self.node_id)]
         held = {name: sum(row.get(name, 0) for row in rows) for name in rows[0]}
         asked = held["hits"] + held["misses"]
