@@ -3,6 +3,8 @@
 - accept is one atomic step: a message that anyone saw is queued for storing, numbered once per room,
   and the same (room, sender, temp id) is one message for 24 h. It is safe to repeat.
 - confirm and retract happen once per message, whatever is repeated around them.
+- append gives one event of a change that is stored already its place in the log, and never an older state of
+  its subject after a newer one.
 - the log holds the last events of a room in order; a reader gets all it missed or is told it can't.
 
 One of each `Struct` below is made per message: they cost a fifth of a frozen dataclass, and the cycle collector
@@ -69,6 +71,86 @@ class Accepting(Protocol):
     """The accept step: `on_outcome` is called once, from another greenlet, and must not block."""
 
     def submit(self, draft: Draft, on_outcome: OnOutcome) -> None: ...
+
+    def is_submitting(self, is_meant: Callable[[Draft], bool]) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A change that is about to be stored and then told; one that stays behind was interrupted."""
+
+    name: str  # of the event
+    room_id: str
+    subject: str  # room or message id
+    detail: str  # what the event's finisher needs to know, without a space
+    token: str  # makes it unique, so that nobody else's end ends it
+
+
+@dataclass(frozen=True, slots=True)
+class DurableEvent:
+    """An event besides messages; its frame is `head`, the offset, `tail`.
+
+    `cut` names whom it cuts off from the room: nobody (`-`), everybody (`*`) or a user. `told` are users who are
+    told although they do not listen to the room.
+    """
+
+    room_id: str
+    name: str
+    subject: str
+    revision: int
+    head: bytes
+    tail: bytes
+    cut: str = "-"
+    told: Collection[str] = ()
+    is_for_servers: bool = False  # told to every server, as all that changes who is in the room
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """In the log and published; `token` is what servers acknowledge, `receivers` how many heard it."""
+
+    epoch: str
+    offset: int
+    receivers: int = 0
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A newer revision was told: read the state again."""
+
+    revision: int
+
+
+AppendOutcome = Appended | Stale | Cold
+
+
+class Appending(Protocol):
+    """Durable events besides messages, and the notes that make a crash before their telling harmless."""
+
+    def intend(self, intent: Intent) -> None: ...
+
+    def forget(self, intent: Intent) -> None: ...
+
+    def overdue(self, older_than_s: float) -> list[Intent]: ...
+
+    def append(self, event: DurableEvent, intent: Intent | None = None, token: str = "") -> AppendOutcome: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """What a cached set says of a member, None when there is no set; `mark` names the state of its truth."""
+
+    is_member: bool | None
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CachedNames:
+    """What is in a cached set, None when there is none."""
+
+    names: set[str] | None
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,15 +58,29 @@ def dead(shard: int) -> str:
     return f"chat:dead:{{{shard}}}"
 
 
+def announced(room_id: str, subject: str) -> str:
+    """String: the newest revision of a room or message that was told to the room; lives 1 h."""
+    return f"chat:announced:{tag(room_id)}:{subject}"
+
+
+def intents(shard: int) -> str:
+    """Sorted set of changes that are about to be stored and then told, score = ms since 1970."""
+    return f"chat:intents:{{{shard}}}"
+
+
 def stats(shard: int) -> str:
     """Hash of counters that scripts keep: `accepted`, `confirmed`, `retracted`."""
     return f"chat:stats:{{{shard}}}"
 
 
 WORK_STATS = "chat:stats:work"  # hash of counters that workers keep: `store_round_trips`, `drain_tasks`
+MEMBERS_CHANNEL = (
+    "chat:members"  # pub/sub, heard by every server: who is in which room now, and who is not any more
+)
 NODES = "chat:nodes"  # hash node id -> what that server holds, as JSON; rows older than 10 min are dropped
 
 
+RECONCILE_CURSOR = "chat:reconcile:cursor"  # string: where the next comparison of caches with the store goes on
 REVOKED = "chat:revoked"  # sorted set of users, score = ms since 1970: tokens issued up to then are refused
 CONTROL_CHANNEL = "chat:control"  # pub/sub, heard by every server: revocations
 
@@ -99,6 +113,11 @@ def room_members(room_id: str) -> str:
 def user_rooms(user_id: str) -> str:
     """Public key: set of the user's rooms, 1800 s."""
     return f"chat:user_rooms:{user_id}"
+
+
+def mark_of(cached: str) -> str:
+    """String beside a cached set, in its slot: changes with the set's truth, so that no old reading fills it."""
+    return f"chat:mark:{{{cached}}}"
 
 
 def msg_temp(temp_id: str) -> str:

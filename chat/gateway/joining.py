@@ -6,7 +6,8 @@ the kept ones behind them, and live delivery follow on from one another.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,20 +44,33 @@ class Joined:
         }
 
 
-class Joining:
-    """Lets connections into local rooms."""
+def _trust(_room_id: str, _user_id: str, _checked_at: float) -> None:
+    """Stand in where no membership ends."""
 
-    def __init__(self, rooms: LocalRooms, log: RoomLog) -> None:
+
+class Joining:
+    """Lets connections into local rooms.
+
+    `require_still_in(room, user, checked_at)` raises what is to be told when a membership ended after the check.
+    """
+
+    def __init__(
+        self, rooms: LocalRooms, log: RoomLog, require_still_in: Callable[[str, str, float], None] = _trust
+    ) -> None:
         self._rooms = rooms
         self._log = log
+        self._require_still_in = require_still_in
 
-    def join(self, session: Session, room_id: str, since: Position | None) -> Joined:
-        """Subscribe a connection whose membership was checked; with `since` it gets what it missed first.
+    def join(self, session: Session, room_id: str, since: Position | None, checked_at: float = math.inf) -> Joined:
+        """Subscribe a connection; with `since` it gets what it missed first.
 
-        Raises: ChatError when the room can't be opened or read; then it is not subscribed.
+        Its membership was checked not before `checked_at` (monotonic).
+        Raises: ChatError when the room can't be opened or read, or the membership has ended since; then it is
+        not subscribed.
         """
         room = self._rooms.open(room_id)
         if since is None:
+            self._require_still_in(room_id, session.user_id, checked_at)
             if session not in room.listeners:
                 self._attach(session, room)
             return Joined(room.epoch, room.offset, room.last_seq, recovered=False)
@@ -67,6 +81,7 @@ class Joining:
             settled = self._settled_meanwhile(session, room_id, since)
             # A client may have seen more elsewhere than came by here so far.
             read = self._log.read(room_id, since.epoch, min(since.offset, room.offset))
+            self._require_still_in(room_id, session.user_id, checked_at)
         except BaseException:
             self.leave(session, room)
             raise

@@ -195,10 +195,15 @@ class LocalRooms:
                 room.epoch, room.offset = read.epoch, 0
         if read.status == "complete":
             room.is_doubtful = False
-            for payload in read.events:
-                events = read_room(room.room_id, payload)
-                if isinstance(events, RoomEvents):
-                    self._hub.apply(room, events)
+            missed = [
+                each for event in read.events if isinstance(each := read_room(room.room_id, event), RoomEvents)
+            ]
+            # Who was cut off meanwhile gets nothing of what they missed, not even what was before it: their
+            # removal may have been answered long ago.
+            for events in missed:
+                self._hub.tell(self._hub.cut(room, events.cut), events.frames[0])
+            for events in missed:
+                self._hub.apply(room, events)
         elif read.status != "cold":  # a cold room has had no event since; its next one shows the new epoch
             log.warning("room-not-resumable", extra={"room": room.room_id, "status": read.status})
             room.epoch, room.offset, room.last_seq = read.epoch, read.offset, read.seq

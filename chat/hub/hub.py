@@ -14,7 +14,7 @@ from typing import Any
 from chat.hub.room import Listener, Room
 from chat.hub.unconfirmed import Unconfirmed, Waiting
 from chat.model.events import BatchConfirmed
-from chat.model.publication import Confirmed, RoomEvents
+from chat.model.publication import EVERYBODY, NOBODY, Confirmed, RoomEvents
 
 Fanout = Callable[[Iterable[Any], bytes], None]
 Framing = Callable[[bytes], bytes]
@@ -105,6 +105,22 @@ class Hub:
             if listener.user_id != sender_id:
                 buffer.append((offset, framed))
 
+    def cut(self, room: Room, whom: str) -> list[Listener]:
+        """Take a user's connections, or all, out of a room, after what was delivered so far; return them."""
+        if whom == NOBODY:
+            return []
+        gone = [each for each in (*room.listeners, *room.joining) if whom in (EVERYBODY, each.user_id)]
+        if gone:
+            self.flush_room(room)
+        for listener in gone:
+            room.remove(listener)
+            listener.rooms.discard(room.room_id)
+        return gone
+
+    def tell(self, listeners: Iterable[Listener], frame: bytes) -> None:
+        """Send a frame to some connections."""
+        self._fanout([each.writer for each in listeners], self._framing(frame))
+
     def flush(self) -> None:
         """Hand what this turn delivered to the writers: one write per room and member."""
         touched, self._touched = self._touched, []
@@ -130,7 +146,10 @@ class Hub:
             self._touched.append(room)
         framed = [self._framing(frame) for frame in events.frames[skip:]]
         room.outgoing += framed
-        room.last_seq = events.origins[-1].seq
         for buffer in room.joining.values():
             buffer += enumerate(framed, events.first_offset + skip)
+        if events.kind == "event":
+            self.cut(room, events.cut)
+            return
+        room.last_seq = events.origins[-1].seq
         self.unconfirmed.shown(events, skip)

@@ -11,6 +11,7 @@ class Listener(Protocol):
     """A connection, as far as the hub is concerned."""
 
     user_id: str
+    rooms: set[str]  # those it is in
     writer: Any  # handed to `Fanout`, never looked at
 
     def __hash__(self) -> int: ...

@@ -8,6 +8,7 @@ and the frame that confirms it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -69,6 +70,12 @@ def failed_frame(temp_id: str, room_id: str, failure: MessageFailure) -> bytes:
     error = {"code": failure.code, "message": failure.text, "retryable": failure.retryable}
     data = {"tempId": temp_id, "roomId": room_id, "error": error}
     return msgspec.json.encode({"event": "message-failed", "data": data})
+
+
+def split_frame(event: str, data: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Return the frame of a durable event in two parts, between which its offset is written."""
+    members = msgspec.json.encode(data)[1:-1]
+    return b'{"event":"%b","data":{%b,"offset":' % (event.encode(), members), b"}}"
 
 
 class BatchConfirmed:

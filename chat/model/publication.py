@@ -1,11 +1,14 @@
 """What travels on Redis's channels and stands in the room's log: one header line, then origins and frames.
 
-The forms are written by `accept_messages.lua`, `confirm_messages.lua` and `retract_message.lua`, and read here.
+The forms are written by `accept_messages.lua`, `confirm_messages.lua`, `retract_message.lua` and
+`append_event.lua`, and read here.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+NOBODY, EVERYBODY = "-", "*"  # no user's id
 
 
 class Origin(NamedTuple):
@@ -21,12 +24,13 @@ class Origin(NamedTuple):
 class RoomEvents(NamedTuple):
     """Durable events of a room with consecutive offsets, one frame each."""
 
-    kind: str  # new | retracted
+    kind: str  # new | retracted | event
     room_id: str
     epoch: str
     first_offset: int
     origins: list[Origin]
     frames: list[bytes]
+    cut: str = NOBODY  # who hears nothing more of the room after this: a user, or everybody
 
 
 class Confirmed(NamedTuple):
@@ -59,8 +63,37 @@ def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed:
         first_seq = int(header[4])
         origins = [_origin(first_seq + i, epoch, line) for i, line in enumerate(lines[1::2])]
         return RoomEvents(kind, room_id, epoch, first_offset, origins, lines[2::2])
+    if kind == "event":
+        origin = Origin(0, "", "", 0, epoch)
+        return RoomEvents(kind, room_id, epoch, first_offset, [origin], lines[2:3], lines[1].decode())
     origin = Origin(int(header[4]), lines[1].decode(), "", 0, header[5])
     return RoomEvents(kind, room_id, epoch, first_offset, [origin], lines[2::2])
+
+
+class MembersChange(NamedTuple):
+    """What every server is told when a room's members, roles or name change, or the room ends."""
+
+    room_id: str
+    cut: str  # as in RoomEvents
+    token: str  # to acknowledge it with, once nothing more reaches who was cut off
+    asked_by: str  # the server that waits for that, or `-`
+    users: list[str]  # who is told, also where they do not listen to the room
+    frame: bytes
+
+    def header(self) -> bytes:
+        """Return what precedes the frame on the channel."""
+        first = f"changed {self.token or '-'} {self.asked_by or '-'} {self.room_id} {self.cut}"
+        return f"{first}\n{' '.join(self.users)}\n".encode()
+
+
+def read_members_change(payload: bytes) -> MembersChange | None:
+    """Read what was published to the members channel; None for what is of another form."""
+    header, _, rest = payload.partition(b"\n")
+    users, _, frame = rest.partition(b"\n")
+    match header.decode(errors="replace").split(" "):
+        case ["changed", token, asked_by, room_id, cut]:
+            return MembersChange(room_id, cut, token, asked_by, users.decode().split(), frame)
+    return None
 
 
 def read_user(payload: bytes) -> UserEvents:

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from chat.broker import keys
+from chat.broker.base import DurableEvent
 from chat.gateway.joining import Joining
 from chat.gateway.rooms import LocalRooms
 from chat.gateway.writer import write_all
 from chat.hub import Hub, Room
+from chat.model.events import split_frame
 from chat.protocol.codec import Position
 from chat.protocol.frames import text_frame
 from tests.support.memory import LocalClient, MemoryBroker, MemoryRelay, draft, turn
@@ -32,7 +34,7 @@ class Server:
         self.rooms._relay = self.relay  # without the greenlet that checks positions
         self.joining = Joining(self.rooms, self.broker)
         self.clients: list[LocalClient] = []
-        self.sent = self.syncs = 0
+        self.sent = self.syncs = self.changes = 0
 
     def _note_sync(self) -> None:
         self.syncs += 1
@@ -50,6 +52,12 @@ class Server:
     def accept(self) -> None:
         self.sent += 1
         self.broker.accept(draft(f"t{self.sent}"))
+
+    def change(self, cut: str = "-") -> None:
+        """Let the room have a durable event that is no message."""
+        self.changes += 1
+        head, tail = split_frame("room-updated", {"roomId": ROOM, "change": self.changes})
+        self.broker.append(DurableEvent(ROOM, "room-updated", ROOM, self.changes, head, tail, cut))
 
     def settle(self, how: str) -> None:
         """Confirm or retract the oldest message that waits."""
@@ -69,6 +77,8 @@ class Server:
                 self.accept()
             elif step == "hear":
                 self.hear()
+            elif step == "change":
+                self.change()
             elif step == "turn":
                 self.hub.flush()
             else:

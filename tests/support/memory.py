@@ -17,14 +17,21 @@ import gevent
 from chat.broker.base import (
     Accepted,
     AcceptOutcome,
+    Appended,
+    AppendOutcome,
+    CachedAnswer,
+    CachedNames,
     Cold,
     Draft,
     Duplicate,
+    DurableEvent,
     Fate,
+    Intent,
     LogRead,
     OnOutcome,
     OutboxMessage,
     Overloaded,
+    Stale,
 )
 from chat.errors import ChatError
 from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits
@@ -32,7 +39,7 @@ from chat.gateway.identity import Identity
 from chat.gateway.session import Session
 from chat.model.events import new_frame
 from chat.model.ids import new_epoch
-from chat.model.publication import RoomEvents, read_room
+from chat.model.publication import MembersChange, RoomEvents, read_room
 
 CONFIRM_BY = "2023-11-14T22:13:30Z"
 ACCEPTED_MS = 1_700_000_000_000
@@ -66,6 +73,9 @@ class MemoryBroker:
     outbox: dict[str, dict[int, OutboxMessage]] = field(default_factory=dict)
     dedupe: dict[tuple[str, str, str], Fate] = field(default_factory=dict)
     published: list[tuple[str, bytes]] = field(default_factory=list)
+    revisions: dict[tuple[str, str], int] = field(default_factory=dict)
+    intents: list[Intent] = field(default_factory=list)
+    told: list[MembersChange] = field(default_factory=list)  # what every server was told
     submitted: list[tuple[Draft, OnOutcome]] = field(default_factory=list)
     fault: ChatError | None = None  # raised by every read while it is set
     before_read: Callable[[], None] = lambda: None
@@ -75,6 +85,9 @@ class MemoryBroker:
 
     def submit(self, draft: Draft, on_outcome: OnOutcome) -> None:
         self.submitted.append((draft, on_outcome))
+
+    def is_submitting(self, is_meant: Callable[[Draft], bool]) -> bool:
+        return any(is_meant(draft) for draft, _ in self.submitted)
 
     def answer(self) -> None:
         """Give what was submitted its outcomes, and what is submitted meanwhile."""
@@ -139,8 +152,47 @@ class MemoryBroker:
 
     def lose_everything(self) -> None:
         """Forget what Redis would have lost."""
-        for each in (self.heads, self.logs, self.payloads, self.outbox, self.dedupe):
+        for each in (self.heads, self.logs, self.payloads, self.outbox, self.dedupe, self.revisions):
             each.clear()
+        self.intents.clear()
+
+    # Appending
+
+    def intend(self, intent: Intent) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.intents.append(intent)
+
+    def forget(self, intent: Intent) -> None:
+        if self.fault is not None:
+            raise self.fault
+        self.intents = [each for each in self.intents if each != intent]
+
+    def overdue(self, older_than_s: float) -> list[Intent]:
+        return list(self.intents)
+
+    def append(self, event: DurableEvent, intent: Intent | None = None, token: str = "") -> AppendOutcome:
+        """Do what `append_event.lua` does."""
+        if self.fault is not None:
+            raise self.fault
+        head = self.heads.get(event.room_id)
+        if head is None:
+            return Cold()
+        place = (event.room_id, event.subject)
+        told = self.revisions.get(place, 0)
+        if event.revision < told:
+            return Stale(told)
+        self.revisions[place] = event.revision
+        head.offset += 1
+        if intent is not None:
+            self.forget(intent)
+        frame = event.head + str(head.offset).encode() + event.tail
+        header = f"event {head.epoch} {head.offset} 1 {event.name} {event.subject} {event.revision}\n{event.cut}\n"
+        if event.is_for_servers:
+            asked_by = "memory" if token else "-"
+            self.told.append(MembersChange(event.room_id, event.cut, token, asked_by, list(event.told), frame))
+        self._log(event.room_id, header.encode() + frame)
+        return Appended(head.epoch, head.offset, 1, token)
 
     # RoomLog
 
@@ -212,6 +264,53 @@ class MemoryBroker:
         self.payloads.setdefault(room_id, []).append(payload)
         del self.logs[room_id][: -self.log_length], self.payloads[room_id][: -self.log_length]
         self.published.append((room_id, payload))
+
+
+class MemorySets:
+    """The shared caches as `RedisMembers` keeps them."""
+
+    def __init__(self) -> None:
+        self.sets: dict[str, set[str]] = {}
+        self.marks: dict[str, str] = {}
+        self.rooms: dict[str, set[str]] = {}
+
+    def ask(self, room_id: str, user_id: str) -> CachedAnswer:
+        found = self.sets.get(room_id)
+        return CachedAnswer(None if found is None else user_id in found, self.marks.get(room_id, ""))
+
+    def keep(self, room_id: str, user_ids: Collection[str], *, revision: int, mark: str) -> bool:
+        if mark != self.marks.get(room_id, ""):
+            return False
+        if user_ids:
+            self.sets[room_id] = set(user_ids)
+        self.marks[room_id] = str(revision)
+        return True
+
+    def added(self, room_id: str, revision: int, user_id: str) -> None:
+        self.drop(room_id, revision, [user_id])
+
+    def removed(self, room_id: str, revision: int, user_id: str) -> None:
+        self.drop(room_id, revision, [user_id])
+
+    def drop(self, room_id: str, revision: int, user_ids: Collection[str]) -> None:
+        self.sets.pop(room_id, None)
+        self.marks[room_id] = str(max(revision, int(self.marks.get(room_id) or 0)))
+        self.drop_rooms(user_ids)
+
+    def drop_rooms(self, user_ids: Collection[str]) -> None:
+        for user_id in user_ids:
+            self.rooms.pop(user_id, None)
+            self.marks[f"@{user_id}"] = new_epoch()
+
+    def rooms_of(self, user_id: str) -> CachedNames:
+        return CachedNames(self.rooms.get(user_id), self.marks.get(f"@{user_id}", ""))
+
+    def keep_rooms(self, user_id: str, room_ids: Collection[str], *, mark: str) -> bool:
+        if mark != self.marks.get(f"@{user_id}", ""):
+            return False
+        if room_ids:
+            self.rooms[user_id] = set(room_ids)
+        return True
 
 
 class MemoryRelay:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chat.errors import BrokerUnavailable
+from chat.errors import BrokerUnavailable, NotAMember
+from chat.gateway.joining import Joining
+from chat.protocol.codec import Position
 from tests.support.local_server import ROOM, offsets, serving
 
 
@@ -27,7 +29,7 @@ def left_temporary(told: list[dict[str, Any]]) -> set[int]:
     return temporary
 
 
-STEPS = st.lists(st.sampled_from(["accept", "accept", "hear", "confirm", "retract", "turn"]), max_size=10)
+STEPS = st.lists(st.sampled_from(["accept", "accept", "hear", "confirm", "retract", "change", "turn"]), max_size=10)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -173,3 +175,49 @@ def test_one_hears_nothing_more_when_one_leaves():
         server.act(["accept", "hear", "turn"])
         assert client.told() == []
         assert client.session.rooms == set()
+
+
+def test_nothing_of_a_room_comes_any_more_when_an_event_cuts_its_user_off():
+    with serving() as server:
+        bob, phone, ann = server.client("bob"), server.client("bob"), server.client("ann")
+        for each in (bob, phone, ann):
+            server.join(each)
+        server.act(["accept"])
+        server.change(cut="bob")
+        server.act(["accept", "hear", "hear", "hear", "turn"])
+        for each in (bob, phone):
+            assert offsets(each.told()) == [1, 2]
+            assert ROOM not in each.session.rooms
+        assert offsets(ann.told()) == [1, 2, 3]
+
+
+def test_one_who_is_cut_off_while_a_replay_is_read_is_refused():
+    with serving() as server:
+        checks = []
+
+        def require(room_id, user_id, checked_at):
+            checks.append((room_id, user_id, checked_at))
+            raise NotAMember("not any more", field="roomId")
+
+        joining = Joining(server.rooms, server.broker, require)
+        client = server.client("bob")
+        server.act(["accept", "hear"])
+        for since in (None, Position(server.epoch, 0)):
+            with pytest.raises(NotAMember):
+                joining.join(client.session, ROOM, since, 7.0)
+        room = server.hub.rooms[ROOM]
+        assert room.is_empty
+        assert client.session.rooms == set()
+        assert client.told() == []
+        assert checks == [(ROOM, "bob", 7.0)] * 2
+
+
+def test_one_who_was_removed_and_added_again_is_in_the_room_when_the_replay_tells_of_both():
+    with serving() as server:
+        server.join(server.client("wit"))
+        server.change(cut="bob")
+        server.act(["accept", "hear", "hear"])
+        bob = server.client("bob")
+        assert server.join(bob, 0).recovered
+        server.act(["accept", "hear", "turn"])
+        assert offsets(bob.told()) == [1, 2, 3]

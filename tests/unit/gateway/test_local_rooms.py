@@ -308,3 +308,20 @@ def test_a_position_is_found_by_warming_when_redis_had_none():
 
         server.rooms._locate = locate
         assert (server.rooms.open(ROOM).last_seq, warmed) == (7, [ROOM])
+
+
+def test_who_was_cut_off_meanwhile_gets_nothing_of_what_was_missed_when_the_connection_comes_back():
+    with serving() as server:
+        bob, ann = server.client("bob"), server.client("ann")
+        for each in (bob, ann):
+            server.join(each)
+        server.rooms.connection_lost()
+        server.act(["accept"])
+        server.change(cut="bob")
+        server.act(["accept"])
+        server.broker.published.clear()
+        server.rooms.subscribed_again(CHANNEL)
+        settled(server)
+        assert offsets(bob.told()) == [2]  # his removal, as the last thing
+        assert offsets(ann.told()) == [1, 2, 3]
+        assert ROOM not in bob.session.rooms

@@ -6,7 +6,16 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.model.publication import Confirmed, Origin, RoomEvents, UserEvents, read_room, read_user
+from chat.model.publication import (
+    Confirmed,
+    MembersChange,
+    Origin,
+    RoomEvents,
+    UserEvents,
+    read_members_change,
+    read_room,
+    read_user,
+)
 from tests.support.memory import MemoryBroker, draft
 from tests.support.rooms import Ears, Room
 
@@ -81,3 +90,22 @@ def test_what_the_scripts_publish_is_read_when_a_real_server_sends_it(redis_url)
         ("confirmed", [1], 1),
         ("failed", [2], 1),
     ]
+
+
+@pytest.mark.parametrize("cut", ["-", "*", "bob"])
+def test_an_event_tells_whom_it_cuts_off_when_it_is_published(cut):
+    payload = b'event e1 7 1 room-updated r 3\n%b\n{"event":"room-updated"}' % cut.encode()
+    origin = Origin(0, "", "", 0, "e1")
+    frame = b'{"event":"room-updated"}'
+    assert read_room("r", payload) == RoomEvents("event", "r", "e1", 7, [origin], [frame], cut)
+
+
+@pytest.mark.parametrize("users", [[], ["ann"], ["ann", "b.o-b_"]])
+def test_a_change_of_members_is_read_as_it_was_written_when_it_is_published(users):
+    change = MembersChange("r", "ann", "token", "node", users, b'{"a":1}')
+    assert read_members_change(change.header() + change.frame) == change
+
+
+@pytest.mark.parametrize("payload", [b"", b"changed", b"changed a b\n\n{}", b"other a b c d\n\n{}", b"\xff"])
+def test_what_is_no_change_of_members_is_left_alone_when_it_is_published(payload):
+    assert read_members_change(payload) is None
