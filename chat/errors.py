@@ -12,6 +12,8 @@ ChatError
 │   ├── MessageNotFound
 │   ├── MessageDeleted
 │   ├── NotStoredYet        temporary
+│   ├── MemberNotFound
+│   ├── LastOwner
 │   ├── RateLimited
 │   └── LimitReached
 ├── KeysUnavailable         temporary; the issuer's public keys
@@ -119,6 +121,20 @@ class NotStoredYet(RequestError):
     code = "not-stored-yet"
     status = 409
     temporary = True
+
+
+class MemberNotFound(RequestError):
+    """The user that is to be removed is not in the room."""
+
+    code = "member-not-found"
+    status = 404
+
+
+class LastOwner(RequestError):
+    """A room with members would be left without an owner."""
+
+    code = "last-owner"
+    status = 409
 
 
 class RateLimited(RequestError):

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 
 from celery import shared_task
 
+from chat.broker import keys
+from chat.broker.client import translated
+from chat.broker.counters import Counters
+from chat.broker.events import RedisEvents
+from chat.broker.log import RedisRoomLog
+from chat.broker.members import RedisMembers
 from chat.broker.wake import wake_drain
-from tasks.context import work_context
+from chat.services.announcing import Announcer, Sweep
+from chat.services.cold_start import ColdStart
+from chat.services.reconcile import Reconcile
+from chat.services.room_changes import EVENT as ROOM_UPDATED
+from chat.services.room_changes import RoomChanges
+from chat.services.rooms import Rooms
+from tasks.context import WorkContext, work_context
 from tasks.persist import send_drain
 
 CONSUMER_IDLE_MS = 600_000  # a living consumer that is quiet for so long loses nothing but its name
@@ -29,3 +42,44 @@ def forget_consumers() -> None:
     """Drop the names that dead workers left on the outboxes."""
     if gone := work_context().outbox.forget_idle_consumers(CONSUMER_IDLE_MS):
         log.info("consumers-forgotten", extra={"count": gone})
+
+
+@shared_task(name="tasks.maintenance.announce_overdue")
+def announce_overdue() -> None:
+    """Tell rooms of changes that were stored, or half stored, when a server died."""
+    context = work_context()
+    events = RedisEvents(context.client, log_length=context.settings.path.log_length)
+    changes = RoomChanges(
+        rooms_of(context),
+        Announcer(events, ColdStart(RedisRoomLog(context.client), context.store).warm),
+        RedisMembers(context.client),
+    )
+    if finished := Sweep(events, {ROOM_UPDATED: changes.finish}).run():
+        Counters(context.client).add_work({"changes_finished": finished})
+        log.warning("changes-finished", extra={"count": finished})
+
+
+@shared_task(name="tasks.maintenance.reconcile_rooms")
+def reconcile_rooms() -> None:
+    """Compare some cached memberships with the store, going on where the last run ended."""
+    context = work_context()
+    reconcile = Reconcile(rooms_of(context), RedisMembers(context.client))
+    with translated("read cursor"):
+        cursor = int(context.client.get(keys.RECONCILE_CURSOR) or 0)
+    cursor = reconcile.run(cursor)
+    with translated("keep cursor"):
+        context.client.set(keys.RECONCILE_CURSOR, cursor, ex=3600)
+    Counters(context.client).add_work(asdict(reconcile.found))
+
+
+def send_announce_overdue() -> None:
+    """Send the sweep; a worker that sees overdue changes does.
+
+    Raises: kombu's OperationalError, within seconds, when the broker does not take it.
+    """
+    announce_overdue.apply_async(retry=False, expires=10)
+
+
+def rooms_of(context: WorkContext) -> Rooms:
+    """Return the domain's rooms."""
+    return Rooms(context.store, member_limit=context.settings.limits.room_members)

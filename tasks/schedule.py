@@ -17,6 +17,12 @@ class Job:
 
 JOBS = (
     Job("tasks.maintenance.reclaim_outbox", 10, "the last net under lost wake-ups and killed workers"),
+    Job("tasks.maintenance.announce_overdue", 10, "a server that died may not have told what it had stored"),
+    Job(
+        "tasks.maintenance.reconcile_rooms",
+        60,
+        "memberships are kept twice and cached: reconcile room and membership caches",
+    ),
     Job("tasks.maintenance.forget_consumers", 600, "each worker process that ever ran left a name behind"),
 )
 

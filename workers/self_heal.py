@@ -1,5 +1,7 @@
 """While a worker serves `persist`, what waits in the outbox is drained, without beat and without a server.
 
+Likewise what a dead server had stored and not told is told.
+
 A wake-up can be lost with a killed worker, a killed server or a wiped broker; the outbox is not.
 """
 
@@ -13,11 +15,14 @@ from celery import bootsteps
 from kombu.exceptions import OperationalError
 
 from chat.broker.client import RedisAddress, connect
+from chat.broker.events import RedisEvents
 from chat.broker.outbox import Outbox
 from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
+from chat.services.announcing import OVERDUE_S
 from config.settings import load_settings
 from tasks.context import redis_address
+from tasks.maintenance import send_announce_overdue
 from tasks.persist import send_drain
 
 EVERY_S = 2.0
@@ -55,11 +60,12 @@ class SelfHeal(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 class Watch:
-    """Wakes the drain when something waits; says once that it can't, and once that it can again."""
+    """Wakes the drain when something waits, and the sweep; says once that it can't, and once that it can again."""
 
     def __init__(self, address: RedisAddress) -> None:
         self._client = connect(RedisAddress(address.url, TIMEOUT_S, TIMEOUT_S), size=2)
         self._outbox = Outbox(self._client, consumer="watch", log_length=1)
+        self._events = RedisEvents(self._client, log_length=1)
         self._is_blind = False
 
     def look(self, is_first: bool = False) -> None:
@@ -70,6 +76,8 @@ class Watch:
         try:
             if any(self._outbox.lengths()):
                 wake_drain(self._client, send_drain, is_forced=is_first)
+            if self._events.count_overdue(OVERDUE_S):
+                send_announce_overdue()
         except (BrokerUnavailable, OperationalError, OSError) as exc:
             if not self._is_blind:
                 log.warning("outbox-not-seen", extra={"error": str(exc), "action": "look again"})

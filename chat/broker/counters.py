@@ -12,8 +12,17 @@ from chat.broker import keys
 from chat.broker.client import translated
 
 STALE_S = 10.0  # a server that has not reported for so long is gone
+LISTED_S = 8.0  # servers' clocks may differ by the rest
 FORGET_S = 600.0
-WORK = ("store_round_trips", "drain_tasks")  # told as 0 before the first worker counted any
+
+
+# What workers count: round trips to the store and drains; changes of rooms that a crash had interrupted; caches
+# that were compared with the store, those that were wrong, and memberships that only one side knew. They are told
+# as 0 before anybody counted any.
+WORK = (
+    *("store_round_trips", "drain_tasks", "changes_finished"),
+    *("caches_checked", "caches_mended", "memberships_mended"),
+)
 
 
 class Counters:
@@ -21,9 +30,15 @@ class Counters:
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
+        self._reported_at = -STALE_S  # monotonic
+
+    @property
+    def is_listed(self) -> bool:
+        """Tell whether the other servers still count with the one that reports here."""
+        return time.monotonic() - self._reported_at < LISTED_S
 
     def totals(self) -> dict[str, int]:
-        """Return accepted, confirmed, retracted and waiting messages, and every counter that workers keep."""
+        """Return accepted, confirmed, retracted and waiting, and what workers count, by name."""
         with translated("read counters"):
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(keys.SHARDS):
@@ -34,15 +49,32 @@ class Counters:
         totals["waiting"] = totals["accepted"] - totals["confirmed"] - totals["retracted"]
         return totals | dict.fromkeys(WORK, 0) | {name.decode(): int(value) for name, value in work.items()}
 
+    def add_work(self, done: dict[str, int]) -> None:
+        """Add to what workers count."""
+        with translated("count work"):
+            pipeline = self._client.pipeline(transaction=False)
+            for name, amount in done.items():
+                pipeline.hincrby(keys.WORK_STATS, name, amount)
+            pipeline.execute()
+
     def report(self, node_id: str, gauges: dict[str, int]) -> None:
         """Tell what this server holds."""
+        at = time.monotonic()
         with translated("report server"):
             self._client.hset(keys.NODES, node_id, msgspec.json.encode({"at": time.time(), **gauges}))
+        self._reported_at = at
 
     def withdraw(self, node_id: str) -> None:
         """Tell that this server is leaving."""
         with translated("withdraw server"):
             self._client.hdel(keys.NODES, node_id)
+
+    def live(self) -> set[str]:
+        """Return the servers that told of themselves lately."""
+        with translated("read servers"):
+            rows = cast("dict[bytes, bytes]", self._client.hgetall(keys.NODES))
+        oldest = time.time() - STALE_S
+        return {name.decode() for name, row in rows.items() if msgspec.json.decode(row)["at"] > oldest}
 
     def others(self, node_id: str) -> list[dict[str, Any]]:
         """Return what the other servers told lately; those long gone are forgotten."""

@@ -79,6 +79,10 @@ class GroupCommit:
         if not self._wake.is_set():
             self._wake.set()
 
+    def is_submitting(self, is_meant: Callable[[Draft], bool]) -> bool:
+        """Tell whether such a draft has no outcome yet."""
+        return any(is_meant(job.draft) for jobs in (self._queue, self._under_way) for job in jobs)
+
     def _run(self) -> None:
         try:
             self._serve()

@@ -9,7 +9,9 @@ import gevent
 import redis
 
 from chat import bootstrap
+from chat.broker import keys
 from chat.broker.client import translated
+from chat.broker.events import RedisEvents
 from chat.broker.group_commit import GroupCommit
 from chat.broker.rates import RedisRates
 from chat.broker.wake import wake_drain
@@ -17,6 +19,7 @@ from chat.broker.wire import Wire
 from chat.gateway import expiry
 from chat.gateway.admission import Admission
 from chat.gateway.connection import ConnectionLimits
+from chat.gateway.cut_offs import CutOffs
 from chat.gateway.dispatcher import Dispatcher
 from chat.gateway.doorway import Doorway
 from chat.gateway.gate import Gate
@@ -29,6 +32,8 @@ from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
 from chat.gateway.rate import JoinRate, UserRate
 from chat.gateway.relay import Relay
+from chat.gateway.rest import members as rest_members
+from chat.gateway.rest import rooms as rest_rooms
 from chat.gateway.revocations import Revocations
 from chat.gateway.rooms import LocalRooms
 from chat.gateway.routes import create_app
@@ -41,11 +46,14 @@ from chat.gateway.writer import write_all
 from chat.hub import Hub
 from chat.protocol.frames import text_frame
 from chat.services.accept import AcceptService
+from chat.services.announcing import Announcer
 from chat.services.cold_start import ColdStart
 from chat.services.drafting import Drafting
 from chat.services.fates import Fates
 from chat.services.history import History
 from chat.services.membership import Membership
+from chat.services.room_changes import RoomChanges
+from chat.services.room_list import RoomList
 from chat.services.rooms import Rooms
 from chat.store.base import Store
 from chat.store.offloaded import OffloadedStore
@@ -61,12 +69,23 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     cold_start = ColdStart(broker.log, store)
     rate = _shared_rate(settings.limits.messages_per_s, broker, node_id)
     domain_rooms = Rooms(store, member_limit=settings.limits.room_members)
-    membership = Membership(domain_rooms, broker.members, is_dev=settings.auth.is_dev)
+    events = RedisEvents(broker.client, log_length=settings.path.log_length, node_id=node_id)
+    changes = RoomChanges(
+        domain_rooms, Announcer(events, cold_start.warm), broker.members, lambda appended: cut_offs.wait(appended)
+    )
+    membership = Membership(
+        domain_rooms,
+        broker.members,
+        changes,
+        is_dev=settings.auth.is_dev,
+        is_live=lambda: relay.hears(keys.MEMBERS_CHANNEL) and broker.counters.is_listed,
+    )
     nudge = Nudge(lambda: wake_drain(broker.client, send_wake_up))
     commit = GroupCommit(
         broker.address, outbox_limit=settings.limits.outbox_limit, log_length=settings.path.log_length
     )
 
+    accept = AcceptService(commit, cold_start.warm, gevent.spawn)
     hub = Hub(write_all, text_frame)
     unconfirmed = hub.unconfirmed
     settler = Settler(hub, unconfirmed, broker.log, store, nudge)
@@ -75,9 +94,17 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         Wire(broker.address),
         lambda channel, payload: _publish(broker.client, channel, payload),
         node_id,
-        on_lost=rooms.connection_lost,
+        on_lost=lambda: _all(cut_offs.connection_lost, rooms.connection_lost),
         on_again=rooms.subscribed_again,
         on_turn=hub.flush,
+    )
+    cut_offs = CutOffs(
+        node_id,
+        hub,
+        membership,
+        accept.is_sending,
+        lambda channel, payload: _publish(broker.client, channel, payload),
+        broker.counters.live,
     )
     revocations = Revocations(broker.revocations, hub)
     authenticator = _authenticator(settings, revocations)
@@ -86,13 +113,13 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         membership,
         Sending(
             _drafting(settings),
-            AcceptService(commit, cold_start.warm, gevent.spawn),
+            accept,
             rate,
             unconfirmed,
             store,
             nudge,
         ),
-        Joining(rooms, broker.log),
+        Joining(rooms, broker.log, cut_offs.require_still_in),
         History(broker.log, store, cold_start.locate),
         Fates(broker.log, cold_start.locate),
         settings.limits.rooms_per_socket,
@@ -108,11 +135,15 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         lobby,
         heartbeat,
         _connection_limits(settings),
-        domain_rooms,
+        [
+            rest_rooms.blueprint(domain_rooms, changes, RoomList(domain_rooms, store, broker.members)),
+            rest_members.blueprint(changes),
+        ],
         stats,
         Readiness(_probes(settings, broker, store), relay),
     )
-    return ChatServer(settings, app, commit, relay, rooms, settler, nudge, lobby, heartbeat, stats, gate, rate)
+    parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs)
+    return ChatServer(settings, app, commit, relay, rooms, *parts)
 
 
 def _drafting(settings: Settings) -> Drafting:
@@ -157,8 +188,8 @@ def _probes(settings: Settings, broker: bootstrap.Broker, store: Store) -> dict[
 
 def _authenticator(settings: Settings, revocations: Revocations) -> Authenticator:
     auth = settings.auth
-    keys = PublishedKeys(auth.jwks_url, auth.jwks_refetch_s) if auth.jwks_url else None
-    return Authenticator(auth.secret, auth.is_dev, auth.issuer, auth.audience, keys, revocations.refuses)
+    published = PublishedKeys(auth.jwks_url, auth.jwks_refetch_s) if auth.jwks_url else None
+    return Authenticator(auth.secret, auth.is_dev, auth.issuer, auth.audience, published, revocations.refuses)
 
 
 def _shared_rate(per_s: int, broker: bootstrap.Broker, node_id: str) -> SharedRate:
@@ -179,6 +210,11 @@ def _told_limits(settings: Settings) -> dict[str, int]:
         "contentBytes": limits.content_limit_bytes,
         "roomsPerSocket": limits.rooms_per_socket,
     }
+
+
+def _all(*calls: Callable[[], None]) -> None:
+    for call in calls:
+        call()
 
 
 def _ping(client: redis.Redis) -> None:

@@ -7,6 +7,7 @@ client sends meanwhile waits behind it, up to a bound past which the client is n
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -134,22 +135,25 @@ class Dispatcher:
             raise LimitReached(f"at most {self.rooms_per_socket} rooms a connection; leave some", field="roomIds")
         session.joins_paid_until = self.join_rate.take(session.joins_paid_until, len(room_ids))
         since = command.data.since if isinstance(command.data.since, dict) else {}
+        checked_at = time.monotonic()
         for room_id in room_ids:
             self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
-        joined = self._join_all(session, {room_id: since.get(room_id) for room_id in room_ids})
+        joined = self._join_all(session, {room_id: since.get(room_id) for room_id in room_ids}, checked_at)
         if command.ack is not None:
             result = {"rooms": {room_id: each.result() for room_id, each in joined.items()}}
             session.tell(codec.ack_frame(command.ack, result))
         if settled := b"".join([each.settled for each in joined.values()]):
             session.connection.send_frame(settled)
 
-    def _join_all(self, session: Session, since: dict[str, codec.Position | None]) -> dict[str, Joined]:
+    def _join_all(
+        self, session: Session, since: dict[str, codec.Position | None], checked_at: float
+    ) -> dict[str, Joined]:
         """Join rooms, or none of them: what a failure finds joined for this request is left again."""
         present = set(session.rooms)
         joined: dict[str, Joined] = {}
         try:
             for room_id, position in since.items():
-                joined[room_id] = self.joining.join(session, room_id, position)
+                joined[room_id] = self.joining.join(session, room_id, position, checked_at)
         except ChatError:
             for room_id in joined.keys() - present:
                 self.joining.leave(session, self.hub.rooms[room_id])
@@ -171,7 +175,9 @@ class Dispatcher:
         self._require(session, data.room)
         before = data.before if isinstance(data.before, int) else None
         after = data.after if isinstance(data.after, int) else None
-        return page_result(self.history.page(data.room, data.limit, before=before, after=after))
+        page = self.history.page(data.room, data.limit, before=before, after=after)
+        self._require(session, data.room)  # who was removed while it was read gets nothing more
+        return page_result(page)
 
     def _get_fate(self, session: Session, command: codec.GetFate) -> dict[str, Any]:
         self._require(session, command.data.room)

@@ -8,6 +8,7 @@ dead or half-open link), made again, subscribed again, and then each room's miss
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -58,6 +59,7 @@ class Relay:
         self._known: set[bytes] = set()  # channels that were subscribed once, on whatever connection
         self._write_lock = BoundedSemaphore(1)
         self._greenlets: list[Any] = []
+        self._heard_at = 0.0  # monotonic; of whatever came last
         self.is_connected = False
         self.reconnects = -1  # the first connection is none
 
@@ -84,6 +86,14 @@ class Relay:
         if not confirmed.wait(timeout_s):
             raise BrokerUnavailable("subscribe")
 
+    def hears(self, channel: str) -> bool:
+        """Tell whether whatever is published there now comes here, or its loss is noticed.
+
+        Not more than `SILENCE_S` can pass between a loss and a no.
+        """
+        confirmed = self._confirmed.get(channel.encode())
+        return confirmed is not None and confirmed.is_set() and time.monotonic() - self._heard_at < SILENCE_S
+
     def forget(self, channels: Iterable[str]) -> None:
         """Stop hearing channels."""
         names = [channel.encode() for channel in channels]
@@ -102,13 +112,22 @@ class Relay:
                 failures = 0
                 while True:
                     self._wire.receive()
+                    self._note_heard()
                     self._take_all()
             except OSError as exc:
                 failures += 1
                 self._lose(exc)
 
+    def _note_heard(self) -> None:
+        """Note that something came; a process that stood still does not go on with what is old by now."""
+        now = time.monotonic()
+        if now - self._heard_at > SILENCE_S:
+            raise ConnectionError(f"nothing was read for {SILENCE_S:.0f} s")
+        self._heard_at = now
+
     def _connect(self) -> None:
         self._wire.open()
+        self._heard_at = time.monotonic()
         self._wire.set_timeout(SILENCE_S)
         names = list(self._handlers)
         for name in names:

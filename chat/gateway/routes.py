@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
-from flask import Flask, Response, g
+from flask import Blueprint, Flask, Response, g
 
 from chat.gateway import cors, echo, handshake, metrics, pages
 from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits
@@ -13,10 +14,8 @@ from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.identity import Identity
 from chat.gateway.lobby import Lobby
 from chat.gateway.rest import descriptions, dev, problems, revocations, tickets
-from chat.gateway.rest import rooms as rest_rooms
 from chat.gateway.session import Session
 from chat.gateway.stats import Readiness, Stats
-from chat.services.rooms import Rooms
 
 BODY_LIMIT_BYTES = 1024 * 1024
 
@@ -26,7 +25,7 @@ def create_app(
     lobby: Lobby,
     heartbeat: Heartbeat,
     limits: ConnectionLimits,
-    rooms: Rooms,
+    more_routes: Iterable[Blueprint],
     stats: Stats,
     readiness: Readiness,
 ) -> Flask:
@@ -38,8 +37,9 @@ def create_app(
     app.before_request(gate.admit)
     app.register_blueprint(tickets.blueprint(gate.tickets))
     app.register_blueprint(revocations.blueprint(gate.revocations))
-    app.register_blueprint(rest_rooms.blueprint(rooms))
     app.register_blueprint(descriptions.blueprint())
+    for each in more_routes:
+        app.register_blueprint(each)
     if gate.authenticator.is_dev:
         app.register_blueprint(dev.blueprint(gate.authenticator))
     _add_sockets(app, gate, lobby, heartbeat, limits)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chat.broker.group_commit import GroupCommit
+from chat.gateway.cut_offs import CutOffs
 from chat.gateway.gate import Gate
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.lobby import Lobby
@@ -38,6 +39,7 @@ class ChatServer:
     stats: Stats
     gate: Gate
     rate: SharedRate
+    cut_offs: CutOffs
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -46,6 +48,7 @@ class ChatServer:
         self.http = ChatWSGIServer(make_listener(web.host, web.port), self.app)
         self.commit.start()
         self.relay.start()
+        self.cut_offs.start(self.relay)
         self.rooms.start(self.relay)
         self.settler.start()
         self.nudge.start()

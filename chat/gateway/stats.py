@@ -84,15 +84,21 @@ class Stats:
             "messagesRetracted": totals["retracted"],
             "storeRoundTrips": totals["store_round_trips"],
             "drainTasks": totals["drain_tasks"],
+            "changesFinished": totals["changes_finished"],
+            "reconciled": {
+                "cachesChecked": totals["caches_checked"],
+                "cachesMended": totals["caches_mended"],
+                "membershipsMended": totals["memberships_mended"],
+            },
         }
 
     def _report(self) -> None:
         while True:
-            gevent.sleep(REPORT_EVERY_S)
             try:
                 self.counters.report(self.node_id, self.local())
             except BrokerUnavailable as exc:
                 log.debug("figures-not-reported", extra={"error": str(exc)})
+            gevent.sleep(REPORT_EVERY_S)
 
 
 @dataclass(frozen=True, slots=True)

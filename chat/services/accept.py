@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from chat.broker.base import Accepting, AcceptOutcome, Cold, Draft, LogRead, OnOutcome
 from chat.errors import ChatError
+from chat.model.publication import EVERYBODY
 
 
 class AcceptService:
@@ -43,6 +44,15 @@ class AcceptService:
                 on_outcome(outcome)
 
         self._broker.submit(draft, take)
+
+    def is_sending(self, room_id: str, whom: str) -> bool:
+        """Tell whether a message of a user, or of anybody, to a room is still on its way to be accepted."""
+
+        def is_meant(draft: Draft) -> bool:
+            return draft.room_id == room_id and whom in (EVERYBODY, draft.sender_id)
+
+        waiting = (draft for draft, _ in self._warming.get(room_id, ()))
+        return any(map(is_meant, waiting)) or self._broker.is_submitting(is_meant)
 
     def _wait_for_warmth(self, draft: Draft, on_outcome: OnOutcome) -> None:
         waiting = self._warming.get(draft.room_id)

@@ -73,6 +73,11 @@ class ChatServer:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.post(self.url + path, json=body, headers=headers, timeout=10)
 
+    def request(self, method: str, path: str, body: Any = None, token: str | None = None) -> requests.Response:
+        """Send any REST request."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return requests.request(method, self.url + path, json=body, headers=headers, timeout=20)
+
     def stats(self) -> dict[str, Any]:
         """Return what /stats tells."""
         told: dict[str, Any] = requests.get(f"{self.url}/stats", timeout=10).json()
@@ -181,10 +186,12 @@ class ChatSystem(ChatServer):
 class LoneServer(ChatServer):
     """Only the web server, `python app.py`, on somebody else's Redis: starts in a second."""
 
-    def __init__(self, redis_url: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, redis_url: str, environ: Mapping[str, str] | None = None, store_path: Path | None = None
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="chat-server-"))
         port = str(free_port())
-        super().__init__(port, self._folder / "chat.db")
+        super().__init__(port, store_path or self._folder / "chat.db")
         own = {"PORT": port, "DATA_DIR": str(self._folder), "REDIS_URL": redis_url, **(environ or {})}
         own["STORE_URL"] = f"sqlite:///{self.store_path}"
         self.settings = own

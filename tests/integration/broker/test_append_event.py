@@ -53,7 +53,7 @@ def test_the_log_tells_it_in_its_place_when_it_is_read(room: Room, events: Redis
     events.append(event(1))
     room.accept("t2")
     read = room.reader.read("room456", room.epoch, 0)
-    assert (read.status, read.offset, read.waiting) == ("complete", 3, {1, 2})
+    assert (read.status, read.offset, read.waiting) == ("complete", 3, frozenset({1, 2}))
     found = [each for payload in read.events if isinstance(each := read_room("room456", payload), RoomEvents)]
     assert [(each.kind, each.first_offset) for each in found] == [("new", 1), ("event", 2), ("new", 3)]
     assert room.reader.read("room456", room.epoch, 1).events == read.events[1:]

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 from celery import Celery
 
 from chat.broker import keys
+from chat.broker.events import RedisEvents
+from chat.broker.log import RedisRoomLog
+from chat.broker.members import RedisMembers
+from chat.model.room import RoomType
+from chat.services.announcing import Announcer
+from chat.services.cold_start import ColdStart
+from chat.services.room_changes import RoomChanges
 from tasks import maintenance, persist
 from tasks.context import forget_context, work_context
 from tasks.schedule import JOBS, beat_schedule
@@ -82,6 +90,45 @@ def test_names_of_dead_workers_are_forgotten_but_not_those_that_hold_something(r
 
     rows = room.client.xinfo_consumers(keys.outbox(room.shard), keys.GROUP)
     assert [row["name"] for row in rows] == [b"first"]
+
+
+@pytest.fixture
+def changes(app: Celery) -> RoomChanges:
+    """Changes of rooms, as a server makes them."""
+    context = work_context()
+    events = RedisEvents(context.client, log_length=1000)
+    announcer = Announcer(events, ColdStart(RedisRoomLog(context.client), context.store).warm)
+    return RoomChanges(maintenance.rooms_of(context), announcer, RedisMembers(context.client))
+
+
+def test_a_change_that_a_dead_server_did_not_tell_is_told_by_the_maintenance_task_alone(
+    changes: RoomChanges, room: Drainage
+) -> None:
+    changes.create(RoomType.GROUP, "ann", ["bob"], room_id="g", name="Us")
+    intents = keys.intents(keys.shard_of("g"))
+    room.ears.heard()
+    for age_s in (5, 11):
+        name = f"room-updated g g renamed: after{age_s}"
+        room.client.zadd(intents, {name: (time.time() - age_s) * 1000})
+
+    maintenance.announce_overdue.delay()
+
+    channels = [channel for channel, _ in room.ears.heard()]
+    assert channels == [keys.MEMBERS_CHANNEL, keys.room_channel("g")]
+    assert room.client.zrange(intents, 0, -1) == [b"room-updated g g renamed: after5"]
+    assert room.client.hget(keys.WORK_STATS, "changes_finished") == b"1"
+
+
+def test_a_wrong_cache_is_mended_and_counted_by_the_maintenance_task(changes: RoomChanges, room: Drainage) -> None:
+    changes.create(RoomType.GROUP, "ann", ["bob"], room_id="g", name="Us")
+    room.client.sadd(keys.room_members("g"), "ann", "eve")
+
+    for _ in range(2):
+        maintenance.reconcile_rooms.delay()
+
+    assert room.client.exists(keys.room_members("g")) == 0
+    counted = room.client.hmget(keys.WORK_STATS, "caches_checked", "caches_mended", "memberships_mended")
+    assert counted == [b"1", b"1", b"0"]
 
 
 def test_a_lost_redis_does_not_fail_the_task(

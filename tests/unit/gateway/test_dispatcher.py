@@ -16,25 +16,11 @@ from chat.gateway.session import INBOX_LIMIT
 from chat.model.room import RoomType
 from chat.services.fates import Fates
 from chat.services.history import History
-from chat.services.membership import Membership
-from chat.services.rooms import Rooms
 from chat.store.sqlite import SqliteStore
 from tests.support.desk import Desk
+from tests.support.keeping import Keeping
 from tests.support.local_server import ROOM, serving
 from tests.support.memory import LocalClient, turn
-
-
-class NoSets:
-    """A shared cache that has nothing."""
-
-    def is_member(self, room_id, user_id):
-        return None
-
-    def keep(self, room_id, user_ids):
-        """Keep nothing."""
-
-    def forget(self, room_id, user_ids=()):
-        """Forget nothing."""
 
 
 class Counter:
@@ -42,10 +28,11 @@ class Counter:
 
     def __init__(self, server: Any, store: SqliteStore, rooms_per_socket: int = 3, joins_per_s: float = 0) -> None:
         self.server, self.desk = server, Desk(server, store)
-        self.rooms = Rooms(store, member_limit=100)
+        keeping = Keeping(store, broker=server.broker)
+        self.rooms, self.changes = keeping.rooms, keeping.changes
         self.rooms.create(RoomType.GROUP, "ann", ["bob"], room_id=ROOM, name=None)
         self.rooms.create(RoomType.GROUP, "bob", [], room_id="closed", name=None)
-        self.membership = Membership(self.rooms, NoSets(), is_dev=False)
+        self.membership = keeping.membership
         self.dispatcher = Dispatcher(
             server.hub,
             self.membership,

@@ -7,8 +7,9 @@ from chat.gateway.identity import Identity
 from chat.gateway.rest import problems, rooms
 from chat.model.ids import is_id
 from chat.model.room import direct_room_id
-from chat.services.rooms import Rooms
+from chat.services.room_list import RoomList
 from chat.store.sqlite import SqliteStore
+from tests.support.keeping import Keeping
 
 URL = "/api/v1/rooms"
 
@@ -19,7 +20,9 @@ def post(tmp_path):
     store = SqliteStore(tmp_path / "chat.db")
     app = Flask(__name__, static_folder=None)
     problems.install(app)
-    app.register_blueprint(rooms.blueprint(Rooms(store, member_limit=300)))
+    keeping = Keeping(store, member_limit=300)
+    room_list = RoomList(keeping.rooms, store, keeping.caches)
+    app.register_blueprint(rooms.blueprint(keeping.rooms, keeping.changes, room_list))
     user: list[str | None] = ["ann"]
 
     @app.before_request

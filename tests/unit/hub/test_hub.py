@@ -22,6 +22,7 @@ class Ear:
 
     user_id: str
     writer: list[bytes] = field(default_factory=list)
+    rooms: set[str] = field(default_factory=set)
 
     def told(self) -> list[dict[str, Any]]:
         return [json.loads(line) for chunk in self.writer for line in chunk.splitlines()]
@@ -253,3 +254,20 @@ def test_a_user_is_gone_when_the_last_connection_is(count):
     assert not hub.has_user("ann")
     hub.remove_user(ears[0])
     assert hub.add_user(ears[0])
+
+
+@pytest.mark.parametrize(("whom", "left"), [("-", "ann bob"), ("bob", "ann"), ("*", ""), ("eve", "ann bob")])
+def test_those_who_are_cut_off_are_out_of_the_room_after_what_was_delivered_before(whom, left):
+    hub, ears = new_hub(), [Ear("ann", rooms={"r"}), Ear("bob", rooms={"r"})]
+    room = room_of(hub, *ears)
+    waiting = Ear("bob")
+    room.joining[waiting] = []
+    origin = Origin(0, "", "", 0, EPOCH)
+    hub.apply(room, RoomEvents("event", room.room_id, EPOCH, 1, [origin], [b'{"offset":1}'], whom))
+    hub.apply(room, RoomEvents("event", room.room_id, EPOCH, 2, [origin], [b'{"offset":2}'], "-"))
+    hub.flush()
+    for each in ears:
+        is_left = each.user_id in left.split()
+        assert each.offsets() == ([1, 2] if is_left else [1])
+        assert (room.room_id in each.rooms) == is_left
+    assert (waiting in room.joining) == ("bob" in left.split())

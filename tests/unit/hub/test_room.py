@@ -12,6 +12,7 @@ from chat.hub import Room
 class Ear:
     user_id: str
     writer: list[bytes] = field(default_factory=list)
+    rooms: set[str] = field(default_factory=set)
 
 
 EARS = [Ear(f"user{n}") for n in range(5)]

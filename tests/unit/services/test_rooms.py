@@ -7,6 +7,7 @@ import pytest
 
 from chat.errors import InvalidRequest, LimitReached, RoomExists, RoomNotFound, StoreUnavailable
 from chat.model.room import MembersRecord, Role, RoomType, UserRoomsRecord, direct_room_id
+from chat.services.roles import joined, put
 from chat.services.rooms import Rooms
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
@@ -39,6 +40,21 @@ def store(tmp_path):
 @pytest.fixture
 def rooms(store):
     return Rooms(store, member_limit=5)
+
+
+def add(rooms, room_id, user_id, role=Role.MEMBER):
+    """Add a user as an owner would."""
+
+    def decide(roster):
+        return put(roster, next(iter(roster.members)), user_id, role, rooms.member_limit)
+
+    rooms.change_members(room_id, decide)
+
+
+def come(rooms, room_id, user_id):
+    """Let a user into an open channel."""
+    rooms.claim_channel(room_id, user_id)
+    rooms.change_members(room_id, lambda roster: joined(roster, user_id, rooms.member_limit))
 
 
 def create(rooms, *user_ids, room_type=RoomType.GROUP, creator="ann", room_id="r", name=None):
@@ -105,7 +121,7 @@ def test_nobody_can_sit_in_a_pairs_place_when_the_id_is_that_of_a_direct_room(ro
         create(rooms, room_type=room_type, creator="eve", room_id=place)
     assert caught.value.field == "id"
     with pytest.raises(RoomNotFound):
-        rooms.open_channel(place, "eve")
+        rooms.claim_channel(place, "eve")
     _, members = create(rooms, "bob", room_type=RoomType.DIRECT)
     assert set(members) == {"ann", "bob"}
 
@@ -122,22 +138,22 @@ def test_a_room_is_refused_when_it_would_have_too_many_members(rooms):
 def test_nobody_more_is_added_when_a_room_is_full(rooms):
     create(rooms, "b", "c", "d", "e")
     with pytest.raises(LimitReached) as caught:
-        rooms.add_member("r", "f")
+        add(rooms, "r", "f")
     assert caught.value.field == "roomId"
-    rooms.add_member("r", "e")
+    add(rooms, "r", "e")
     assert len(rooms.members("r")) == 5
 
 
-def test_a_member_keeps_the_role_when_added_again(rooms):
+def test_a_member_stays_when_added_again(rooms):
     create(rooms, "bob")
-    rooms.add_member("r", "ann", Role.MEMBER)
-    rooms.add_member("r", "bob", Role.ADMIN)
-    rooms.add_member("r", "cy", Role.ADMIN)
+    add(rooms, "r", "ann", Role.OWNER)
+    add(rooms, "r", "bob", Role.MEMBER)
+    add(rooms, "r", "cy", Role.ADMIN)
     assert roles(rooms.members("r")) == {"ann": "owner", "bob": "member", "cy": "admin"}
 
 
 def test_there_is_no_room_when_nobody_made_it(rooms):
-    for ask in (rooms.get, rooms.members, lambda room_id: rooms.add_member(room_id, "ann")):
+    for ask in (rooms.get, rooms.members, lambda room_id: add(rooms, room_id, "ann")):
         with pytest.raises(RoomNotFound) as caught:
             ask("nowhere")
         assert caught.value.field == "roomId"
@@ -191,14 +207,14 @@ def test_a_direct_room_is_one_when_both_make_it_at_once(rooms):
 def test_nobody_is_lost_when_many_are_added_at_once(store):
     rooms = Rooms(store, member_limit=100)
     create(rooms)
-    results = at_once(AT_ONCE, lambda n: rooms.add_member("r", f"user{n}"))
+    results = at_once(AT_ONCE, lambda n: add(rooms, "r", f"user{n}"))
     assert results == [None] * AT_ONCE
     assert set(rooms.members("r")) == {"ann", *(f"user{n}" for n in range(AT_ONCE))}
 
 
 def test_nobody_is_lost_when_many_open_one_channel_at_once(store):
     rooms = Rooms(store, member_limit=100)
-    results = at_once(AT_ONCE, lambda n: rooms.open_channel("lobby", f"user{n}"))
+    results = at_once(AT_ONCE, lambda n: come(rooms, "lobby", f"user{n}"))
     assert results == [None] * AT_ONCE
     members = rooms.members("lobby")
     assert set(members) == {f"user{n}" for n in range(AT_ONCE)}
@@ -207,14 +223,15 @@ def test_nobody_is_lost_when_many_open_one_channel_at_once(store):
 
 
 def test_nobody_is_lost_when_another_makes_the_list_of_members_first(rooms, store):
-    rooms.open_channel("lobby", "guest-1", is_guest=True)
-    store.before_insert = lambda: rooms.add_member("lobby", "bob")
-    rooms.add_member("lobby", "ann")
+    rooms.claim_channel("lobby", "guest-1")
+    elsewhere = Rooms(store, member_limit=5)  # another server
+    store.before_insert = lambda: come(elsewhere, "lobby", "bob")
+    come(rooms, "lobby", "ann")
     assert set(rooms.members("lobby")) == {"ann", "bob"}
 
 
 def test_a_guest_leaves_no_membership_when_it_opens_a_channel(rooms, store):
-    rooms.open_channel("lobby", "guest-1", is_guest=True)
+    rooms.claim_channel("lobby", "guest-1")
     assert rooms.get("lobby").type is RoomType.CHANNEL
     assert rooms.members("lobby") == {}
     assert rooms_of(store, "guest-1") == set()
