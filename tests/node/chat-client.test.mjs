@@ -67,6 +67,25 @@ test("an event that comes twice is told once", async () => {
   assert.equal(of("new-chat-message").length, 1);
 });
 
+test("a room is not joined again when one was removed from it or it was deleted", async () => {
+  const all = start({ rooms: ["lobby", "team", "kept"] });
+  all.client.connect();
+  await settled();
+  all.socket = all.Socket.newest;
+  await all.socket.welcome();
+  await all.socket.letJoin("kept");
+  const seen = [];
+  all.client.addEventListener("room-updated", ({ detail }) => seen.push([detail.roomId, detail.change]));
+  const me = all.client.userId;
+  await all.socket.tell("room-updated", { roomId: "lobby", change: "member-removed", userId: me, offset: 1, room: {} });
+  await all.socket.tell("room-updated", { roomId: "team", change: "deleted", offset: 1, room: {} });
+  await all.socket.tell("room-updated", { roomId: "kept", change: "member-removed", userId: "ben", offset: 1, room: {} });
+  assert.deepEqual(seen, [["lobby", "member-removed"], ["team", "deleted"], ["kept", "member-removed"]]);
+  await all.socket.drop();
+  const socket = await back(all);
+  assert.deepEqual(socket.sent.filter(({ event }) => event === "join-chat-rooms").map(({ data }) => data.roomIds), [["kept"]]);
+});
+
 test("messages go out one at a time, in their order, also past a refusal for speed", async () => {
   const { client, clock, socket, of } = await online();
   const [first, second] = [client.send("lobby", "one"), client.send("lobby", "two")];

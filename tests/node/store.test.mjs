@@ -29,6 +29,16 @@ test("messages stand in the order of their numbers, however they come", () => {
   assert.deepEqual([...rooms.room("lobby").writers], [["ben", "BEN"]]);
 });
 
+test("a room has its id as its name until another is heard of", () => {
+  const rooms = store();
+  assert.equal(rooms.room("lobby").name, "lobby");
+  rooms.rename("lobby", "The lobby");
+  rooms.rename("elsewhere", "Not open here");
+  assert.deepEqual(rooms.rooms.map(({ name }) => name), ["The lobby"]);
+  rooms.rename("lobby", null);
+  assert.equal(rooms.room("lobby").name, "lobby");
+});
+
 test("a message is one, whether it comes live, replayed or from history, and never goes back", () => {
   const rooms = store();
   assert.equal(rooms.show(message(1)), true);

@@ -1,7 +1,7 @@
 // What happens when: events of the client change the store, and what the user does goes to the client.
 // The view is told which room changed; it reads the store.
 
-import { ChatClient } from "./chat-client.js";
+import { ChatClient, endsFor } from "./chat-client.js";
 import { slug } from "./identity.js";
 import { Store } from "./store.js";
 
@@ -118,6 +118,7 @@ export class App {
     on("message-confirmed", taking((detail) => this.store.confirmMine(detail)));
     on("messages-confirmed", taking((detail) => this.store.confirm(detail)));
     on("message-failed", taking((detail) => this.#failed(detail)));
+    on("room-updated", (update) => this.#updated(update));
     on("message-retracted", taking((detail) => this.store.retract(detail)));
     on("fate", taking((fate) => (fate.state === "failed" ? this.#failed(fate) : this.store.settle(fate))));
     on("beat", () => this.store.rooms.forEach(({ id }) => this.#recheck(id, Date.now() - LATE_MS)));
@@ -153,6 +154,23 @@ export class App {
     } catch {
       // The next heartbeat asks again.
     }
+  }
+
+  // A room came, changed its name, or went.
+  #updated(update) {
+    const { roomId, change, userId, room } = update;
+    if (endsFor(update, this.store.userId)) {
+      if (!this.store.room(roomId)) return;
+      this.view.notify(change === "deleted" ? `${room.name ?? roomId} was deleted` : `You are no longer in ${room.name ?? roomId}`);
+      this.#forget(roomId);
+      return;
+    }
+    if (change === "created" || (change === "member-added" && userId === this.store.userId)) {
+      this.#enter(roomId);
+      this.#saveRooms();
+    }
+    this.store.rename(roomId, room.name);
+    this.view.changed(roomId);
   }
 
   #refused({ roomId, error }) {

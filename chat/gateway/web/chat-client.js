@@ -152,6 +152,7 @@ export class ChatClient extends EventTarget {
     else if (event === "auth-expiring") this.#authenticateAgain();
     else if (this.#isNew(data)) this.delivery.take(event, data, this.userId);
     else return;
+    if (event === "room-updated" && endsFor(data, this.userId)) this.#rooms.delete(data.roomId); // no use to join again
     this.dispatch(event, data);
   }
 
@@ -274,6 +275,11 @@ export class ChatClient extends EventTarget {
   dispatch(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
+}
+
+// Is this the last event of a room that this user gets?
+export function endsFor({ change, userId }, me) {
+  return change === "deleted" || (change === "member-removed" && userId === me);
 }
 
 class MemoryStorage {

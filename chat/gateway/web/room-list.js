@@ -36,13 +36,14 @@ export class RoomList {
     byId("no-rooms").hidden = rooms.length > 0;
   }
 
-  #renderRoom({ id, unseen }, isCurrent) {
+  #renderRoom({ id, name, unseen }, isCurrent) {
     if (!this.#items.has(id)) {
-      const link = make("a", { href: addressOf(id) }, make("span", { className: "name", text: id }), make("span"));
+      const link = make("a", { href: addressOf(id) }, make("span", { className: "name" }), make("span"));
       this.#items.set(id, make("li", {}, link));
       byId("room-list").append(this.#items.get(id));
     }
     const link = this.#items.get(id).firstChild;
+    link.firstChild.textContent = name;
     if (isCurrent) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
     const badge = link.lastChild;

@@ -8,6 +8,7 @@ const UNSENT = Number.MAX_SAFE_INTEGER; // sorts behind everything that has a nu
 export class Room {
   constructor(id) {
     this.id = id;
+    this.name = id; // until its real one is heard of
     this.messages = new Map(); // key -> message
     this.writers = new Map(); // user id -> name of everybody whose message was seen here
     this.hasMore = false; // older messages than these
@@ -46,6 +47,11 @@ export class Store {
   open(roomId) {
     if (!this.#rooms.has(roomId)) this.#rooms.set(roomId, new Room(roomId));
     return this.#rooms.get(roomId);
+  }
+
+  rename(roomId, name) {
+    const room = this.#rooms.get(roomId);
+    if (room) room.name = name ?? roomId;
   }
 
   close(roomId) {

@@ -71,7 +71,7 @@ export class View {
     byId("room").dataset.open = roomId !== null;
     document.body.dataset.pane = roomId === null ? "rooms" : "room";
     if (location.hash !== addressOf(roomId ?? "")) history.replaceState(null, "", addressOf(roomId ?? ""));
-    byId("room-name").textContent = roomId ?? "";
+    byId("room-name").textContent = this.app.store.room(roomId)?.name ?? "";
     if (roomId !== null && this.isVisible) this.app.store.room(roomId).unseen = 0;
     if (this.shownRoom !== roomId) this.composer.showRoom(roomId);
     this.shownRoom = roomId;
@@ -114,9 +114,10 @@ export class View {
     const { store, current } = this.app;
     this.rooms.render(store.rooms, current);
     const unseen = store.rooms.reduce((sum, room) => sum + room.unseen, 0);
-    document.title = `${unseen ? `(${unseen}) ` : ""}${current ? `${current} · ` : ""}Chat`;
     const room = store.room(current);
+    document.title = `${unseen ? `(${unseen}) ` : ""}${room ? `${room.name} · ` : ""}Chat`;
     if (!room || !changed.has(current)) return;
+    byId("room-name").textContent = room.name;
     this.messages.render(room);
     this.#showWriters(room);
   }
