@@ -128,3 +128,41 @@ def msg_temp(temp_id: str) -> str:
 def rate(user_id: str) -> str:
     """String: until when the messages a user sent through all servers are paid for; lives seconds."""
     return f"chat:rate:{user_id}"
+
+
+PRESENCE_CHANNEL = "chat:presence"  # pub/sub, heard by every server: who came online, left a room, went offline
+
+
+def presence_lease(user_id: str) -> str:
+    """Sorted set of the servers that hold the user's connections, score = when each lease ends (ms)."""
+    return f"chat:presence:lease:{tag(user_id)}"
+
+
+def presence_rooms(user_id: str) -> str:
+    """Hash room -> the servers with which the user is in it; the rooms that were told the user is online."""
+    return f"chat:presence:rooms:{tag(user_id)}"
+
+
+def presence_due(shard: int) -> str:
+    """Sorted set of the users who are online, score = when the last lease ends (ms)."""
+    return f"chat:presence:due:{{{shard}}}"
+
+
+def online(user_id: str) -> str:
+    """Public key: the user's name, present while any connection of the user lives, 300 s."""
+    return f"chat:online:{user_id}"
+
+
+def last_seen(user_id: str) -> str:
+    """Public key: when the user was last online, 86400 s."""
+    return f"chat:last_seen:{user_id}"
+
+
+def connection(connection_id: str) -> str:
+    """Public key: hash `user`, `server` of a connection, 300 s."""
+    return f"chat:connection:{connection_id}"
+
+
+def room_online(room_id: str) -> str:
+    """Public key: set of who is online in the room, 300 s."""
+    return f"chat:room_online:{room_id}"

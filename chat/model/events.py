@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from chat.model.message import MessageFailure
+from chat.model.presence import StatusChange
 
 TEMP_MARK = b'"_temp":true,"confirm_by":"'
 _NEW_PREFIX = b'{"event":"new-chat-message","data":{'
@@ -76,6 +77,19 @@ def split_frame(event: str, data: dict[str, Any]) -> tuple[bytes, bytes]:
     """Return the frame of a durable event in two parts, between which its offset is written."""
     members = msgspec.json.encode(data)[1:-1]
     return b'{"event":"%b","data":{%b,"offset":' % (event.encode(), members), b"}}"
+
+
+def status_frame(change: StatusChange, room_ids: Iterable[str]) -> bytes:
+    """Return `user-status` for somebody who shares these rooms with the user."""
+    data = {
+        "userId": change.user_id,
+        "isOnline": change.kind != "offline",
+        "lastSeen": change.last_seen,
+        "userName": change.name or None,
+        "roomIds": list(room_ids),
+        "inRoom": change.kind == "online",
+    }
+    return msgspec.json.encode({"event": "user-status", "data": data})
 
 
 class BatchConfirmed:

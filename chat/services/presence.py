@@ -1,0 +1,245 @@
+"""After a step here Redis knows whom this server has connected, and the rooms of those who came or went are told.
+
+Nothing is told to Redis as it happens: changes are gathered, and each `step` takes all that came up since the one
+before, so that a thousand arrivals cost the same few round trips as one. Whatever a step could not do stays to be
+done. No store is asked.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+from chat.errors import BrokerUnavailable
+from chat.model.presence import Batch, Decided, Holding
+
+RENEWALS_PER_LEASE = 2.5  # so that one renewal may fail
+STEP_LIMIT = 300  # users of each kind in one step: a few ms of work, then others run
+BEAT_PAUSE_S = 1.0  # a client that beats faster renews no more for it
+SWEEP_LIMIT = 100  # users of a shard in one round of a sweep
+
+
+class PresenceBoard(Protocol):
+    """The shared side of presence."""
+
+    def decide(self, batch: Batch) -> Decided: ...
+
+    def show(self, batch: Batch, decided: Decided) -> None: ...
+
+    def expired(self, limit: int) -> list[str]: ...
+
+
+@dataclass(slots=True)
+class _Held:
+    """A user who has connections here, or had until a moment ago."""
+
+    name: str
+    rooms: set[str] = field(default_factory=set)
+    connections: set[str] = field(default_factory=set)
+    renewed_s: float = 0.0
+    renew_at_s: float = 0.0
+    is_new: bool = True
+
+
+class Presence:
+    """The users of this process. Times are monotonic seconds; only `step` waits for Redis, one at a time."""
+
+    def __init__(self, board: PresenceBoard, *, lease_s: float, grace_s: float) -> None:
+        self._board = board
+        self._renew_after_s = lease_s / RENEWALS_PER_LEASE
+        self._grace_s = grace_s
+        self._held: dict[str, _Held] = {}
+        self._arriving: dict[str, set[str]] = {}  # user -> rooms to enter
+        self._exiting: dict[str, set[str]] = {}
+        self._removing: dict[str, set[str]] = {}
+        self._going: dict[str, float] = {}  # user without a connection -> when the grace ends, soonest first
+        self._closed: set[str] = set()
+        self._beating: set[str] = set()
+        self._renewals: list[tuple[float, str]] = []  # heap: when, user
+        self._unshown: list[tuple[Batch, Decided]] = []
+        self._gone: dict[str, _Held] = {}  # whose departure is under way
+        self._is_unsure = False  # what became of the last batch
+
+    @property
+    def users(self) -> list[str]:
+        """Everyone who is held here."""
+        return list(self._held)
+
+    def connected(self, user_id: str, name: str, connection_id: str) -> None:
+        """Note a connection; the first one of a user arrives with the next step."""
+        held = self._held.get(user_id)
+        if held is None:
+            held = self._held[user_id] = _Held(name)
+        held.name = name
+        held.connections.add(connection_id)
+        self._going.pop(user_id, None)
+        self._arriving.setdefault(user_id, set())
+
+    def closed(self, user_id: str, connection_id: str, now_s: float) -> None:
+        """Note the end of a connection; the user goes when no other comes within the grace."""
+        self._closed.add(connection_id)
+        held = self._held.get(user_id)
+        if held is None:
+            return
+        held.connections.discard(connection_id)
+        if not held.connections:
+            self._going[user_id] = now_s + self._grace_s
+
+    def joined(self, user_id: str, room_ids: list[str]) -> None:
+        """Note rooms that a connection joined."""
+        held = self._held.get(user_id)
+        if held is None:
+            return
+        fresh = [room_id for room_id in room_ids if room_id not in held.rooms]
+        held.rooms.update(fresh)
+        if fresh:
+            self._arriving.setdefault(user_id, set()).update(fresh)
+            self._exiting.get(user_id, set()).difference_update(fresh)
+
+    def left(self, user_id: str, room_id: str) -> None:
+        """Note a room that the last connection of the user here left on purpose."""
+        held = self._held.get(user_id)
+        if held is not None and room_id in held.rooms:
+            held.rooms.discard(room_id)
+            self._arriving.get(user_id, set()).discard(room_id)
+            self._exiting.setdefault(user_id, set()).add(room_id)
+
+    def removed(self, user_id: str, room_id: str) -> None:
+        """Note that a user may not be in a room any more, wherever the user is connected."""
+        self.left(user_id, room_id)
+        self._removing.setdefault(user_id, set()).add(room_id)
+
+    def beat(self, user_id: str, now_s: float) -> None:
+        """Renew a user's lease with the next step, unless that was just done."""
+        held = self._held.get(user_id)
+        if held is not None and now_s - held.renewed_s >= BEAT_PAUSE_S:
+            self._beating.add(user_id)
+
+    def due_in_s(self, now_s: float) -> float:
+        """Return how long there is nothing to do, if nothing more happens."""
+        is_due = self._arriving or self._exiting or self._removing or self._closed or self._beating
+        if is_due or self._unshown:
+            return 0.0
+        going = next(iter(self._going.values()), now_s + self._renew_after_s)
+        renewal = self._renewals[0][0] if self._renewals else going
+        return max(0.0, min(going, renewal) - now_s)
+
+    def step(self, now_s: float) -> None:
+        """Tell Redis what came up; raises BrokerUnavailable, and then it is still to be told."""
+        while self._unshown:
+            self._board.show(*self._unshown[0])
+            del self._unshown[0]
+        batch = self._gather(now_s)
+        try:
+            decided = self._board.decide(batch)
+        except BrokerUnavailable:
+            self._put_back(batch, now_s)
+            raise
+        self._note(batch, decided, now_s)
+        self._unshown.append((batch, decided))
+        self._board.show(batch, decided)
+        self._unshown.clear()
+
+    def _gather(self, now_s: float) -> Batch:
+        going: dict[str, _Held] = {}
+        for user_id, at_s in islice(self._going.items(), STEP_LIMIT):
+            if at_s > now_s:
+                break
+            going[user_id] = self._held.pop(user_id)
+            self._arriving.pop(user_id, None)
+            self._exiting.pop(user_id, None)
+        for user_id in going:
+            del self._going[user_id]
+        self._gone = going
+        arriving = list(islice(self._arriving, STEP_LIMIT))
+        arrivals = [self._holding(user_id, self._arriving.pop(user_id)) for user_id in arriving]
+        closed = set(islice(self._closed, STEP_LIMIT))
+        self._closed -= closed
+        exits, self._exiting = self._exiting, {}
+        removals, self._removing = self._removing, {}
+        return Batch(
+            arrivals=arrivals,
+            renewals=[self._holding(each, self._held[each].rooms) for each in self._due(now_s, arriving)],
+            departures=list(going),
+            exits={user_id: rooms for user_id, rooms in exits.items() if rooms},
+            removals=removals,
+            closed=closed,
+            is_repeated=self._is_unsure,
+        )
+
+    def _due(self, now_s: float, arriving: Collection[str]) -> list[str]:
+        """Return the users whose leases are to be renewed now, but for those who arrive."""
+        due = dict.fromkeys(islice(self._beating, STEP_LIMIT))
+        self._beating -= due.keys()
+        while self._renewals and self._renewals[0][0] <= now_s and len(due) < STEP_LIMIT:
+            at_s, user_id = heapq.heappop(self._renewals)
+            held = self._held.get(user_id)
+            if held is not None and held.renew_at_s == at_s:  # else something renewed it meanwhile
+                due[user_id] = None
+        for user_id in due.keys() & set(arriving):
+            self._beating.add(user_id)  # with the next step
+        return [user_id for user_id in due if user_id in self._held and user_id not in self._beating]
+
+    def _holding(self, user_id: str, rooms: set[str]) -> Holding:
+        held = self._held[user_id]
+        return Holding(user_id, held.name, tuple(rooms), tuple(held.connections), held.is_new)
+
+    def _note(self, batch: Batch, decided: Decided, now_s: float) -> None:
+        self._gone, self._is_unsure = {}, False
+        renewed = [each for each in batch.arrivals if each.is_new] + list(batch.renewals)
+        for each in (*batch.arrivals, *batch.renewals):
+            held = self._held.get(each.user_id)
+            if held is not None and each.user_id in decided.lost:
+                held.is_new = True
+                self._arriving.setdefault(each.user_id, set()).update(held.rooms)
+        for each in renewed:
+            held = self._held.get(each.user_id)
+            if held is not None and each.user_id not in decided.lost:
+                held.is_new = False
+                self._renew_later(each.user_id, held, now_s)
+        for change in decided.changes:
+            held = self._held.get(change.user_id)
+            if change.kind == "online" and held is not None:  # the rooms of the membership cache too
+                held.rooms.update(change.rooms)
+
+    def _renew_later(self, user_id: str, held: _Held, now_s: float) -> None:
+        held.renewed_s = now_s
+        # Not for everybody who came together at the same moment.
+        held.renew_at_s = now_s + self._renew_after_s * random.uniform(0.8, 1)
+        heapq.heappush(self._renewals, (held.renew_at_s, user_id))
+
+    def _put_back(self, batch: Batch, now_s: float) -> None:
+        """Have everything of a batch to do again, unless it was undone meanwhile."""
+        gone, self._gone = self._gone, {}
+        self._is_unsure = True
+        for user_id, held in gone.items():
+            if user_id not in self._held:
+                self._held[user_id] = held
+                self._going = {user_id: now_s, **self._going}
+        for each in batch.arrivals:
+            held_now = self._held.get(each.user_id)
+            if held_now is not None:
+                self._arriving.setdefault(each.user_id, set()).update(held_now.rooms.intersection(each.rooms))
+        self._beating.update(each.user_id for each in batch.renewals if each.user_id in self._held)
+        for user_id, rooms in batch.exits.items():
+            held_now = self._held.get(user_id)
+            if held_now is not None:
+                self._exiting.setdefault(user_id, set()).update(set(rooms) - held_now.rooms)
+        for user_id, rooms in batch.removals.items():
+            self._removing.setdefault(user_id, set()).update(rooms)
+        self._closed.update(batch.closed)
+
+
+def sweep(board: PresenceBoard) -> int:
+    """Take users offline whose servers died; return how many. Raises BrokerUnavailable."""
+    swept = 0
+    while ended := board.expired(SWEEP_LIMIT):
+        batch = Batch(departures=ended)
+        decided = board.decide(batch)
+        board.show(batch, decided)
+        swept += len(decided.changes)
+    return swept
