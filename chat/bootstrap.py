@@ -10,6 +10,7 @@ from chat.broker.client import RedisAddress, connect
 from chat.broker.counters import Counters
 from chat.broker.log import RedisRoomLog
 from chat.broker.members import RedisMembers
+from chat.broker.presence_view import RedisPresenceView
 from chat.broker.revocations import RedisRevocations
 from chat.broker.tickets import RedisTickets
 from chat.store.base import Store
@@ -30,6 +31,7 @@ class Broker:
     counters: Counters
     tickets: RedisTickets
     revocations: RedisRevocations
+    presence_view: RedisPresenceView
 
 
 def redis_address(settings: Settings) -> RedisAddress:
@@ -53,6 +55,7 @@ def broker_of(settings: Settings) -> Broker:
         Counters(client),
         RedisTickets(client),
         RedisRevocations(client, keep_s=settings.auth.revocation_s),
+        RedisPresenceView(client),
     )
 
 

@@ -107,6 +107,15 @@ class PathSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class PresenceSettings:
+    """Who counts as online, and who is told."""
+
+    grace_s: float  # a user whose last connection ended stays online for so long
+    lease_s: float  # a dead server's users stay online for so long
+    room_limit: int  # in a room with more people online, changes are not told and no more are listed
+
+
+@dataclass(frozen=True, slots=True)
 class LogSettings:
     """What is logged, and in which form."""
 
@@ -127,6 +136,7 @@ class Settings:
     auth: AuthSettings
     limits: LimitSettings
     path: PathSettings
+    presence: PresenceSettings
     log: LogSettings
 
 
@@ -147,6 +157,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         auth=_auth(env),
         limits=_limits(env),
         path=_path(env),
+        presence=_presence(env),
         log=_log(env),
     )
 
@@ -264,6 +275,14 @@ def _path(env: Env) -> PathSettings:
         drain_linger_ms=env.whole("DRAIN_LINGER_MS", 150, 0, 10_000),
         reclaim_idle_s=env.number("RECLAIM_IDLE_S", 5.0, 0.1, 3600),
         worker_concurrency=env.whole("WORKER_CONCURRENCY", 2, 1, 64),
+    )
+
+
+def _presence(env: Env) -> PresenceSettings:
+    return PresenceSettings(
+        grace_s=env.number("PRESENCE_GRACE_S", 5.0, 0, 60),
+        lease_s=env.number("PRESENCE_LEASE_S", 75.0, 1, 300),
+        room_limit=env.whole("PRESENCE_ROOM_LIMIT", 500, 0, 10_000),
     )
 
 

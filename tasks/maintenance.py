@@ -13,9 +13,12 @@ from chat.broker.counters import Counters
 from chat.broker.events import RedisEvents
 from chat.broker.log import RedisRoomLog
 from chat.broker.members import RedisMembers
+from chat.broker.presence import RedisPresence
 from chat.broker.wake import wake_drain
+from chat.errors import BrokerUnavailable
 from chat.services.announcing import Announcer, Sweep
 from chat.services.cold_start import ColdStart
+from chat.services.presence import sweep
 from chat.services.reconcile import Reconcile
 from chat.services.room_changes import EVENT as ROOM_UPDATED
 from chat.services.room_changes import RoomChanges
@@ -83,3 +86,15 @@ def send_announce_overdue() -> None:
 def rooms_of(context: WorkContext) -> Rooms:
     """Return the domain's rooms."""
     return Rooms(context.store, member_limit=context.settings.limits.room_members)
+@shared_task(name="tasks.maintenance.sweep_presence")
+def sweep_presence() -> None:
+    """Take users offline whose servers died, and tell their rooms."""
+    board = RedisPresence(work_context().client)
+    try:
+        expired = sweep(board)
+        board.count_sweep(expired)
+    except BrokerUnavailable as exc:
+        log.warning("presence-sweep-interrupted", extra={"error": str(exc), "action": "the next one goes on"})
+        return
+    if expired:
+        log.info("presence-swept", extra={"users": expired})

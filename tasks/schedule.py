@@ -23,6 +23,7 @@ JOBS = (
         60,
         "memberships are kept twice and cached: reconcile room and membership caches",
     ),
+    Job("tasks.maintenance.sweep_presence", 10, "a server that was killed takes nobody offline"),
     Job("tasks.maintenance.forget_consumers", 600, "each worker process that ever ran left a name behind"),
 )
 

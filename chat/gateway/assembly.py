@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from functools import partial
 
 import gevent
 import redis
@@ -13,6 +14,7 @@ from chat.broker import keys
 from chat.broker.client import translated
 from chat.broker.events import RedisEvents
 from chat.broker.group_commit import GroupCommit
+from chat.broker.presence import RedisPresence
 from chat.broker.rates import RedisRates
 from chat.broker.wake import wake_drain
 from chat.broker.wire import Wire
@@ -30,9 +32,11 @@ from chat.gateway.identity.tickets import Tickets
 from chat.gateway.joining import Joining
 from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
+from chat.gateway.presence import LivePresence
 from chat.gateway.rate import JoinRate, UserRate
 from chat.gateway.relay import Relay
 from chat.gateway.rest import members as rest_members
+from chat.gateway.rest import presence as rest_presence
 from chat.gateway.rest import rooms as rest_rooms
 from chat.gateway.revocations import Revocations
 from chat.gateway.rooms import LocalRooms
@@ -43,7 +47,7 @@ from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Readiness, Stats
 from chat.gateway.writer import write_all
-from chat.hub import Hub
+from chat.hub import Hub, Statuses
 from chat.protocol.frames import text_frame
 from chat.services.accept import AcceptService
 from chat.services.announcing import Announcer
@@ -51,7 +55,9 @@ from chat.services.cold_start import ColdStart
 from chat.services.drafting import Drafting
 from chat.services.fates import Fates
 from chat.services.history import History
+from chat.services.looking import Looking
 from chat.services.membership import Membership
+from chat.services.presence import Presence
 from chat.services.room_changes import RoomChanges
 from chat.services.room_list import RoomList
 from chat.services.rooms import Rooms
@@ -90,14 +96,20 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     unconfirmed = hub.unconfirmed
     settler = Settler(hub, unconfirmed, broker.log, store, nudge)
     rooms = LocalRooms(hub, broker.log, cold_start.locate, lambda room: lobby.on_unresumable(room), settler.kick)
+
+    def again(channel: str) -> None:
+        rooms.subscribed_again(channel)
+        presence.heard_again(channel)
+
     relay = Relay(
         Wire(broker.address),
         lambda channel, payload: _publish(broker.client, channel, payload),
         node_id,
         on_lost=lambda: _all(cut_offs.connection_lost, rooms.connection_lost),
-        on_again=rooms.subscribed_again,
+        on_again=again,
         on_turn=hub.flush,
     )
+    presence = _presence(settings, broker, hub, store, node_id)
     cut_offs = CutOffs(
         node_id,
         hub,
@@ -105,7 +117,9 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         accept.is_sending,
         lambda channel, payload: _publish(broker.client, channel, payload),
         broker.counters.live,
+        presence.removed,
     )
+    hub.on_cut = presence.removed
     revocations = Revocations(broker.revocations, hub)
     authenticator = _authenticator(settings, revocations)
     dispatcher = Dispatcher(
@@ -124,9 +138,12 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         Fates(broker.log, cold_start.locate),
         settings.limits.rooms_per_socket,
         JoinRate(settings.limits.joins_per_s),
+        presence,
         lambda session, token: expiry.refresh(session, authenticator.verify(token)),
     )
-    lobby = Lobby(hub, relay, dispatcher, _told_limits(settings), unconfirmed.sender_told, _admission(settings))
+    lobby = Lobby(
+        hub, relay, dispatcher, _told_limits(settings), unconfirmed.sender_told, presence, _admission(settings)
+    )
     heartbeat = Heartbeat(settings.web.ping_after_s, settings.web.heartbeat_timeout_s)
     stats = Stats(node_id, hub, rooms, membership, broker.counters)
     gate = _gate(settings, broker, authenticator, revocations)
@@ -138,12 +155,26 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         [
             rest_rooms.blueprint(domain_rooms, changes, RoomList(domain_rooms, store, broker.members)),
             rest_members.blueprint(changes),
+            rest_presence.blueprint(presence),
         ],
         stats,
         Readiness(_probes(settings, broker, store), relay),
     )
-    parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs)
+    parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs, presence)
     return ChatServer(settings, app, commit, relay, rooms, *parts)
+
+
+def _presence(settings: Settings, broker: bootstrap.Broker, hub: Hub, store: Store, node_id: str) -> LivePresence:
+    knobs = settings.presence
+    board = RedisPresence(broker.client, node_id, knobs.lease_s)
+    return LivePresence(
+        hub,
+        Statuses(hub, partial(write_all, droppable=True), text_frame, knobs.room_limit),
+        Presence(board, lease_s=knobs.lease_s, grace_s=knobs.grace_s),
+        board,
+        broker.presence_view,
+        Looking(broker.presence_view, store).of,
+    )
 
 
 def _drafting(settings: Settings) -> Drafting:

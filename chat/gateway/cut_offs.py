@@ -49,7 +49,8 @@ class _Obeyed:
 class CutOffs:
     """This server's side of it, and the waiting for the others.
 
-    `is_sending(room, whom)` tells of messages on their way; `live_nodes()` names the servers there are.
+    `is_sending(room, whom)` tells of messages on their way; `live_nodes()` names the servers there are;
+    `on_removed(user, room)` is called on the server that was asked.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class CutOffs:
         is_sending: Callable[[str, str], bool],
         publish: Callable[[str, bytes], Any],
         live_nodes: Callable[[], Iterable[str]],
+        on_removed: Callable[[str, str], object] = lambda _user_id, _room_id: None,
     ) -> None:
         self._node_id = node_id
         self._hub = hub
@@ -67,6 +69,7 @@ class CutOffs:
         self._is_sending = is_sending
         self._publish = publish
         self._live_nodes = live_nodes
+        self._on_removed = on_removed
         self._obeyed: dict[str, _Obeyed] = {}  # by token
         self._recent: dict[tuple[str, str], float] = {}
         self._lost_at = 0.0  # monotonic; when this server last did not hear
@@ -104,6 +107,8 @@ class CutOffs:
             if change.room_id not in each.rooms and each not in gone
         ]
         self._hub.tell([*gone, *others], change.frame)
+        if change.asked_by == self._node_id and change.cut not in (NOBODY, EVERYBODY):
+            self._on_removed(change.cut, change.room_id)  # also somebody who had joined it on no server
         if change.asked_by != "-":
             gevent.spawn(self._acknowledge, change)
 

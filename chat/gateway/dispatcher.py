@@ -18,6 +18,7 @@ import msgspec
 from chat.errors import ChatError, InvalidRequest, LimitReached
 from chat.gateway.connection import Connection
 from chat.gateway.joining import Joined, Joining
+from chat.gateway.presence import LivePresence
 from chat.gateway.rate import JoinRate
 from chat.gateway.sending import Sending
 from chat.gateway.session import INBOX_LIMIT, Session
@@ -48,6 +49,7 @@ class Dispatcher:
     fates: Fates
     rooms_per_socket: int
     join_rate: JoinRate
+    presence: LivePresence
     refresh: Callable[[Session, str], dict[str, Any]] = no_refresh  # with a fresh token
 
     def on_message(self, connection: Connection, payload: bytes) -> None:
@@ -139,8 +141,9 @@ class Dispatcher:
         for room_id in room_ids:
             self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
         joined = self._join_all(session, {room_id: since.get(room_id) for room_id in room_ids}, checked_at)
+        there = self.presence.joined(session, room_ids)
         if command.ack is not None:
-            result = {"rooms": {room_id: each.result() for room_id, each in joined.items()}}
+            result = {"rooms": {room_id: each.result() | there[room_id] for room_id, each in joined.items()}}
             session.tell(codec.ack_frame(command.ack, result))
         if settled := b"".join([each.settled for each in joined.values()]):
             session.connection.send_frame(settled)
@@ -166,6 +169,7 @@ class Dispatcher:
             room = self.hub.rooms.get(room_id)
             if room is not None and room_id in session.rooms:
                 self.joining.leave(session, room)
+                self.presence.left(session, room_id)
                 left.append(room_id)
         if command.ack is not None:
             session.tell(codec.ack_frame(command.ack, {"roomIds": left}))
@@ -184,7 +188,11 @@ class Dispatcher:
         fates = self.fates.of(command.data.room, session.user_id, command.data.sent)
         return {"fates": fates}
 
+    def _get_presence(self, session: Session, command: codec.GetPresence) -> dict[str, Any]:
+        return self.presence.look(session.user_id, session.rooms, command.data.users)
+
     def _beat(self, session: Session, command: codec.Heartbeat) -> None:
+        self.presence.beat(session)
         told = {"serverTime": rfc3339(now_ms())}
         session.tell(codec.event_frame("heartbeat", told))
         if command.ack is not None:
@@ -200,6 +208,7 @@ _SLOW: dict[type, Callable[[Dispatcher, Session, Any], Any]] = {
     codec.Join: Dispatcher._join,
     codec.GetMessages: Dispatcher._get_messages,
     codec.GetFate: Dispatcher._get_fate,
+    codec.GetPresence: Dispatcher._get_presence,
 }
 
 

@@ -17,6 +17,7 @@ from chat.gateway import expiry
 from chat.gateway.admission import Admission
 from chat.gateway.connection import HEARTBEAT_MISSED, RATE, TOO_SLOW, Connection
 from chat.gateway.dispatcher import Dispatcher
+from chat.gateway.presence import LivePresence
 from chat.gateway.relay import Relay
 from chat.gateway.session import Session
 from chat.hub import Hub, Room
@@ -42,6 +43,7 @@ class Lobby:
     dispatcher: Dispatcher
     limits: dict[str, Any]  # as `welcome` tells them
     user_told: Callable[[str, str, list[int]], list[int]]  # the account of unconfirmed messages
+    presence: LivePresence
     admission: Admission = field(default_factory=lambda: Admission(0, 0))
     sessions: dict[Session, None] = field(default_factory=dict)
 
@@ -59,6 +61,7 @@ class Lobby:
         session.is_admitted = True
         self.sessions[session] = None
         self.hub.add_user(session)
+        self.presence.connected(session)
         self._listen(session.user_id)
         welcome = {
             "connectionId": session.connection.connection_id,
@@ -80,6 +83,7 @@ class Lobby:
         if session.is_admitted:
             session.is_admitted = False
             self.admission.leave(session.user_id, connection.address)
+            self.presence.closed(session)
         self.sessions.pop(session, None)
         self.hub.remove_user(session)
         for room_id in session.rooms:

@@ -12,6 +12,7 @@ from chat.gateway.gate import Gate
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
+from chat.gateway.presence import LivePresence
 from chat.gateway.relay import Relay
 from chat.gateway.rooms import LocalRooms
 from chat.gateway.settler import Settler
@@ -40,6 +41,7 @@ class ChatServer:
     gate: Gate
     rate: SharedRate
     cut_offs: CutOffs
+    presence: LivePresence
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -57,6 +59,7 @@ class ChatServer:
         self.stats.start()
         self.gate.start(self.relay)
         self.rate.start()
+        self.presence.start(self.relay)
         self.http.start()
         _calm_collector()
 
@@ -65,7 +68,10 @@ class ChatServer:
         if self.http is not None:
             self.http.stop_accepting()
         self.gate.doorway.leave()
-        self.lobby.leave(self.settings.web.shutdown_grace_s)
+        web, presence = self.settings.web, self.settings.presence
+        # Its users are told to come back within the one grace, and have the other to do so.
+        self.presence.leave(web.shutdown_grace_s + presence.grace_s)
+        self.lobby.leave(web.shutdown_grace_s)
         self.commit.stop()
         self.relay.stop()
         self.stats.stop()

@@ -90,6 +90,8 @@ class Stats:
                 "cachesMended": totals["caches_mended"],
                 "membershipsMended": totals["memberships_mended"],
             },
+            "presenceSweeps": totals["presence_sweeps"],
+            "presenceExpired": totals["presence_expired"],
         }
 
     def _report(self) -> None:

@@ -39,6 +39,7 @@ class Hub:
         self._framing = framing
         self._touched: list[Room] = []
         self.deliveries = 0
+        self.on_cut: Callable[[str, str], object] = lambda _user_id, _room_id: None
 
     def add_user(self, listener: Listener) -> bool:
         """Note a connection; return True when it is its user's first here."""
@@ -115,6 +116,7 @@ class Hub:
         for listener in gone:
             room.remove(listener)
             listener.rooms.discard(room.room_id)
+            self.on_cut(listener.user_id, room.room_id)
         return gone
 
     def tell(self, listeners: Iterable[Listener], frame: bytes) -> None:

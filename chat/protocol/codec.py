@@ -19,6 +19,7 @@ Id = Annotated[str, Meta(pattern=rf"\A{ID_PATTERN}\Z")]
 Ack = str | int | None
 Maybe = UnsetType
 PAGE_LIMIT = 200  # messages in one answer to get-messages
+PRESENCE_LIMIT = 200  # users in one get-presence
 ID_MEND = "must be 1 to 64 characters of A-Z a-z 0-9 _ . -"
 
 T = TypeVar("T")
@@ -93,6 +94,15 @@ class GetFateData(Struct, frozen=True, gc=False):
         return _either(self.temp_ids, self.tempIds, "temp_ids")
 
 
+class GetPresenceData(Struct, frozen=True, gc=False):
+    userIds: Annotated[list[Id], Meta(max_length=PRESENCE_LIMIT)] | Maybe = UNSET  # noqa: N815
+    user_ids: Annotated[list[Id], Meta(max_length=PRESENCE_LIMIT)] | Maybe = UNSET
+
+    @property
+    def users(self) -> list[str]:
+        return _either(self.userIds, self.user_ids, "userIds")
+
+
 class NoData(Struct, frozen=True, gc=False):
     """The event needs no data; whatever is in it is ignored."""
 
@@ -134,12 +144,17 @@ class GetFate(Struct, frozen=True, gc=False, tag_field="event", tag="get-send-fa
     ack: Ack = None
 
 
+class GetPresence(Struct, frozen=True, gc=False, tag_field="event", tag="get-presence"):
+    data: GetPresenceData
+    ack: Ack = None
+
+
 class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat"):
     data: NoData = NoData()
     ack: Ack = None
 
 
-Command = Authenticate | Join | Leave | Send | GetMessages | GetFate | Heartbeat
+Command = Authenticate | Join | Leave | Send | GetMessages | GetFate | GetPresence | Heartbeat
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)

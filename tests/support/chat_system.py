@@ -77,6 +77,10 @@ class ChatServer:
         """Send any REST request."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.request(method, self.url + path, json=body, headers=headers, timeout=20)
+    def get(self, path: str, token: str | None = None) -> requests.Response:
+        """Ask over REST."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        return requests.get(self.url + path, headers=headers, timeout=10)
 
     def stats(self) -> dict[str, Any]:
         """Return what /stats tells."""
@@ -193,7 +197,7 @@ class LoneServer(ChatServer):
         port = str(free_port())
         super().__init__(port, store_path or self._folder / "chat.db")
         own = {"PORT": port, "DATA_DIR": str(self._folder), "REDIS_URL": redis_url, **(environ or {})}
-        own["STORE_URL"] = f"sqlite:///{self.store_path}"
+        own.setdefault("STORE_URL", f"sqlite:///{self.store_path}")
         self.settings = own
         with (self._folder / "out").open("wb") as output:
             self.process = subprocess.Popen(

@@ -12,6 +12,8 @@ from chat.broker import keys
 from chat.broker.events import RedisEvents
 from chat.broker.log import RedisRoomLog
 from chat.broker.members import RedisMembers
+from chat.broker.presence import RedisPresence
+from chat.model.presence import Batch, Holding
 from chat.model.room import RoomType
 from chat.services.announcing import Announcer
 from chat.services.cold_start import ColdStart
@@ -138,8 +140,27 @@ def test_a_lost_redis_does_not_fail_the_task(
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 
     persist.drain.apply()
+    maintenance.sweep_presence.apply()
 
     assert "drain-interrupted" in caplog.text
+    assert "presence-sweep-interrupted" in caplog.text
+
+
+def test_users_of_a_dead_server_go_offline_when_the_sweep_runs(
+    app: Celery, room: Drainage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    board = RedisPresence(room.client, "dead", lease_s=0)
+    batch = Batch(arrivals=[Holding("ann", "Ann", ["r1"]), Holding("bob", "Bob", ["r1"])])
+    board.show(batch, board.decide(batch))
+
+    maintenance.sweep_presence.delay()
+    maintenance.sweep_presence.delay()
+
+    assert room.client.exists(keys.online("ann"), keys.online("bob"), keys.room_online("r1")) == 0
+    work = room.client.hgetall(keys.WORK_STATS)
+    assert (work[b"presence_sweeps"], work[b"presence_expired"]) == (b"2", b"2")
+    assert caplog.text.count("presence-swept") == 1
 
 
 def test_every_job_of_beat_is_a_task_with_a_queue_of_its_module(app: Celery) -> None:

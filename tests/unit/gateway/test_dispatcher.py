@@ -21,6 +21,7 @@ from tests.support.desk import Desk
 from tests.support.keeping import Keeping
 from tests.support.local_server import ROOM, serving
 from tests.support.memory import LocalClient, turn
+from tests.support.presence import live_presence
 
 
 class Counter:
@@ -42,6 +43,7 @@ class Counter:
             Fates(server.broker, server.broker.read),
             rooms_per_socket,
             JoinRate(joins_per_s),
+            live_presence(server.hub),
         )
 
     def client(self, user_id: str = "ann") -> LocalClient:
@@ -78,6 +80,7 @@ def test_joining_tells_where_one_stands_when_one_is_a_member(counter):
     ann = counter.client()
     [ack] = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM, ROOM]})
     told = {"epoch": counter.server.epoch, "offset": 2, "last_seq": 2, "recovered": False}
+    told |= {"online": ["ann"], "online_names": {"ann": "Ann"}, "online_count": 1}
     assert ack == {"event": "ack", "data": {"ack": 1, "ok": True, "result": {"rooms": {ROOM: told}}}}
     assert ann.session.rooms == {ROOM}
 

@@ -97,6 +97,7 @@ BOTH_SPELLINGS = [
     ("get-messages", "roomId", "room_id", "a", lambda data: data.room),
     ("get-send-fate", "roomId", "room_id", "a", lambda data: data.room),
     ("get-send-fate", "temp_ids", "tempIds", ["t1"], lambda data: data.sent),
+    ("get-presence", "userIds", "user_ids", ["u1"], lambda data: data.users),
 ]
 
 
@@ -185,6 +186,8 @@ def test_optional_names_are_taken_in_both_spellings_when_they_are_sent(one, othe
         (frame("get-messages", {"roomId": "r", "after": 1.5}), "after"),
         (frame("get-send-fate", {"roomId": "r", "temp_ids": ["t"] * 501}), "temp_ids"),
         (frame("get-send-fate", {"roomId": "r", "temp_ids": "t"}), "temp_ids"),
+        (frame("get-presence", {"userIds": ["u"] * 201}), "userIds"),
+        (frame("get-presence", {"user_ids": ["a b"]}), "user_ids"),
     ],
 )  # fmt: skip
 def test_the_right_field_is_named_when_a_frame_is_faulty(payload, field):
