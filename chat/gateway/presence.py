@@ -23,7 +23,7 @@ from chat.services.presence import Presence
 
 READ_TIMEOUT_S = 2.0  # a join is answered without the others rather than later
 RETRY_PAUSE_S = 0.5
-GATHER_S = 0.005  # what comes within it goes out together
+GATHER_S = 0.002  # between two steps, or as long as the last one took: presence has half of the loop at most
 COMPARE_AFTER_S = 8.0  # after Redis was away: by then every server has noticed and told its users anew
 COMPARE_CHUNK = 200  # rooms in one reading
 log = logging.getLogger(__name__)
@@ -130,14 +130,14 @@ class LivePresence:
             self._statuses.take(change)
             if change.kind == "offline" and self._hub.has_user(change.user_id):
                 # Another server's sweep, or its last connection, crossed with ours: the public keys are gone.
-                self._presence.beat(change.user_id, float("inf"))
+                self._presence.renew(change.user_id)
                 self._wake.set()
 
     def heard_again(self, channel: str) -> None:
         """Find out what was missed while Redis was away, once all servers had time to tell their users anew."""
         if channel == keys.PRESENCE_CHANNEL:
             for user_id in self._presence.users:
-                self._presence.beat(user_id, float("inf"))
+                self._presence.renew(user_id)
             self._wake.set()
             gevent.spawn_later(COMPARE_AFTER_S, self._compare)
 
@@ -151,11 +151,14 @@ class LivePresence:
         while True:
             self._wake.wait(self._presence.due_in_s(time.monotonic()))
             self._wake.clear()
+            now_s = time.monotonic()
             if self._is_leaving:
                 return
+            if self._presence.due_in_s(now_s) > 0:
+                continue
             try:
-                self._presence.step(time.monotonic())
-                gevent.sleep(GATHER_S)
+                self._presence.step(now_s)
+                gevent.sleep(max(GATHER_S, time.monotonic() - now_s))
             except BrokerUnavailable as exc:
                 log.debug("presence-not-told", extra={"error": str(exc), "action": "try again"})
                 gevent.sleep(RETRY_PAUSE_S)

@@ -8,6 +8,7 @@ done. No store is asked.
 from __future__ import annotations
 
 import heapq
+import math
 import random
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from chat.model.presence import Batch, Decided, Holding
 
 RENEWALS_PER_LEASE = 2.5  # so that one renewal may fail
 STEP_LIMIT = 300  # users of each kind in one step: a few ms of work, then others run
-BEAT_PAUSE_S = 1.0  # a client that beats faster renews no more for it
+TICKS_PER_RENEWAL = 20  # renewals wait for the next tick, so that those of a second or two go out together
 SWEEP_LIMIT = 100  # users of a shard in one round of a sweep
 
 
@@ -40,7 +41,6 @@ class _Held:
     name: str
     rooms: set[str] = field(default_factory=set)
     connections: set[str] = field(default_factory=set)
-    renewed_s: float = 0.0
     renew_at_s: float = 0.0
     is_new: bool = True
 
@@ -51,6 +51,7 @@ class Presence:
     def __init__(self, board: PresenceBoard, *, lease_s: float, grace_s: float) -> None:
         self._board = board
         self._renew_after_s = lease_s / RENEWALS_PER_LEASE
+        self._tick_s = self._renew_after_s / TICKS_PER_RENEWAL
         self._grace_s = grace_s
         self._held: dict[str, _Held] = {}
         self._arriving: dict[str, set[str]] = {}  # user -> rooms to enter
@@ -58,7 +59,7 @@ class Presence:
         self._removing: dict[str, set[str]] = {}
         self._going: dict[str, float] = {}  # user without a connection -> when the grace ends, soonest first
         self._closed: set[str] = set()
-        self._beating: set[str] = set()
+        self._renewing: set[str] = set()  # at once
         self._renewals: list[tuple[float, str]] = []  # heap: when, user
         self._unshown: list[tuple[Batch, Decided]] = []
         self._gone: dict[str, _Held] = {}  # whose departure is under way
@@ -114,14 +115,21 @@ class Presence:
         self._removing.setdefault(user_id, set()).add(room_id)
 
     def beat(self, user_id: str, now_s: float) -> None:
-        """Renew a user's lease with the next step, unless that was just done."""
+        """Renew a user's lease soon: the client says that it is alive."""
         held = self._held.get(user_id)
-        if held is not None and now_s - held.renewed_s >= BEAT_PAUSE_S:
-            self._beating.add(user_id)
+        if held is not None and not held.is_new:
+            at_s = self._tick_after(now_s)
+            if at_s < held.renew_at_s:
+                self._renew_at(user_id, held, at_s)
+
+    def renew(self, user_id: str) -> None:
+        """Renew a user's lease with the next step: it may be gone."""
+        if user_id in self._held:
+            self._renewing.add(user_id)
 
     def due_in_s(self, now_s: float) -> float:
         """Return how long there is nothing to do, if nothing more happens."""
-        is_due = self._arriving or self._exiting or self._removing or self._closed or self._beating
+        is_due = self._arriving or self._exiting or self._removing or self._closed or self._renewing
         if is_due or self._unshown:
             return 0.0
         going = next(iter(self._going.values()), now_s + self._renew_after_s)
@@ -173,16 +181,16 @@ class Presence:
 
     def _due(self, now_s: float, arriving: Collection[str]) -> list[str]:
         """Return the users whose leases are to be renewed now, but for those who arrive."""
-        due = dict.fromkeys(islice(self._beating, STEP_LIMIT))
-        self._beating -= due.keys()
+        due = dict.fromkeys(islice(self._renewing, STEP_LIMIT))
+        self._renewing -= due.keys()
         while self._renewals and self._renewals[0][0] <= now_s and len(due) < STEP_LIMIT:
             at_s, user_id = heapq.heappop(self._renewals)
             held = self._held.get(user_id)
             if held is not None and held.renew_at_s == at_s:  # else something renewed it meanwhile
                 due[user_id] = None
         for user_id in due.keys() & set(arriving):
-            self._beating.add(user_id)  # with the next step
-        return [user_id for user_id in due if user_id in self._held and user_id not in self._beating]
+            self._renewing.add(user_id)  # with the next step
+        return [user_id for user_id in due if user_id in self._held and user_id not in self._renewing]
 
     def _holding(self, user_id: str, rooms: set[str]) -> Holding:
         held = self._held[user_id]
@@ -200,17 +208,20 @@ class Presence:
             held = self._held.get(each.user_id)
             if held is not None and each.user_id not in decided.lost:
                 held.is_new = False
-                self._renew_later(each.user_id, held, now_s)
+                # Not for everybody who came together at the same moment.
+                later_s = self._renew_after_s * random.uniform(0.8, 0.95)
+                self._renew_at(each.user_id, held, self._tick_after(now_s + later_s))
         for change in decided.changes:
             held = self._held.get(change.user_id)
             if change.kind == "online" and held is not None:  # the rooms of the membership cache too
                 held.rooms.update(change.rooms)
 
-    def _renew_later(self, user_id: str, held: _Held, now_s: float) -> None:
-        held.renewed_s = now_s
-        # Not for everybody who came together at the same moment.
-        held.renew_at_s = now_s + self._renew_after_s * random.uniform(0.8, 1)
-        heapq.heappush(self._renewals, (held.renew_at_s, user_id))
+    def _tick_after(self, at_s: float) -> float:
+        return (math.floor(at_s / self._tick_s) + 1) * self._tick_s
+
+    def _renew_at(self, user_id: str, held: _Held, at_s: float) -> None:
+        held.renew_at_s = at_s
+        heapq.heappush(self._renewals, (at_s, user_id))
 
     def _put_back(self, batch: Batch, now_s: float) -> None:
         """Have everything of a batch to do again, unless it was undone meanwhile."""
@@ -224,7 +235,7 @@ class Presence:
             held_now = self._held.get(each.user_id)
             if held_now is not None:
                 self._arriving.setdefault(each.user_id, set()).update(held_now.rooms.intersection(each.rooms))
-        self._beating.update(each.user_id for each in batch.renewals if each.user_id in self._held)
+        self._renewing.update(each.user_id for each in batch.renewals if each.user_id in self._held)
         for user_id, rooms in batch.exits.items():
             held_now = self._held.get(user_id)
             if held_now is not None:

@@ -59,6 +59,15 @@ test("a room is joined anew with the epoch and offset that were seen last", asyn
   assert.deepEqual(all.of("joined").map(({ isFirst, recovered }) => [isFirst, recovered]), [[true, false], [false, false]]);
 });
 
+test("whoever joins is told who is there", async () => {
+  const all = await online();
+  await all.socket.drop();
+  const who = { online: ["ben"], online_names: { ben: "Ben" }, online_count: 7 };
+  await (await back(all)).letJoin("lobby", { offset: 2, epoch: "e2", ...who });
+  const { online: there, onlineNames, onlineCount } = all.of("joined").at(-1);
+  assert.deepEqual([there, onlineNames, onlineCount], [["ben"], { ben: "Ben" }, 7]);
+});
+
 test("an event that comes twice is told once", async () => {
   const { socket, of } = await online();
   const message = { room_id: "lobby", offset: 1, id: "m1", sender_id: "ben" };

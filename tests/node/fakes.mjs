@@ -109,8 +109,9 @@ export function fakeWebSocket() {
       await this.tell("ack", { ack: this.asked(event).ack, ok: false, error: { message: error.code, ...error } });
     }
 
-    async letJoin(roomId, { epoch = "e1", offset = 0, recovered = false } = {}) {
-      await this.answer("join-chat-rooms", { rooms: { [roomId]: { epoch, offset, last_seq: offset, recovered } } });
+    async letJoin(roomId, { epoch = "e1", offset = 0, recovered = false, ...who } = {}) {
+      const told = { epoch, offset, last_seq: offset, recovered, ...who };
+      await this.answer("join-chat-rooms", { rooms: { [roomId]: told } });
     }
   };
 }

@@ -114,6 +114,7 @@ export class App {
     on("status", (status) => this.view.showStatus(status));
     on("joined", (joined) => this.#joined(joined));
     on("refused", (refused) => this.#refused(refused));
+    on("user-status", (status) => this.#statusTold(status));
     on("new-chat-message", (message) => this.#shown(message));
     on("message-confirmed", taking((detail) => this.store.confirmMine(detail)));
     on("messages-confirmed", taking((detail) => this.store.confirm(detail)));
@@ -125,7 +126,9 @@ export class App {
   }
 
   // With a gap, or without a beginning, the room is read anew.
-  async #joined({ roomId, recovered, isFirst }) {
+  async #joined({ roomId, recovered, isFirst, ...who }) {
+    this.store.room(roomId)?.people.enter(who);
+    this.view.changed(roomId);
     const isWhole = recovered && !isFirst && this.store.room(roomId)?.isLoaded;
     await (isWhole ? this.#recheck(roomId) : this.#reload(roomId));
   }
@@ -171,6 +174,13 @@ export class App {
     }
     this.store.rename(roomId, room.name);
     this.view.changed(roomId);
+  }
+
+  #statusTold(status) {
+    for (const roomId of status.roomIds) {
+      this.store.room(roomId)?.people.take(status);
+      this.view.changed(roomId);
+    }
   }
 
   #refused({ roomId, error }) {

@@ -3,14 +3,16 @@
 // A message is `sending` (only here), `pending` (shown to the room, not stored yet), `confirmed`, `failed` (kept by
 // nobody but its writer) or `retracted` (it was shown and could not be kept). It never goes back from `confirmed`.
 
+import { People } from "./people.js";
+
 const UNSENT = Number.MAX_SAFE_INTEGER; // sorts behind everything that has a number
 
 export class Room {
-  constructor(id) {
+  constructor(id, userId) {
     this.id = id;
     this.name = id; // until its real one is heard of
     this.messages = new Map(); // key -> message
-    this.writers = new Map(); // user id -> name of everybody whose message was seen here
+    this.people = new People(userId); // who is online here
     this.hasMore = false; // older messages than these
     this.isLoaded = false; // the newest page was read, and nothing was missed since
     this.unseen = 0;
@@ -45,7 +47,7 @@ export class Store {
   }
 
   open(roomId) {
-    if (!this.#rooms.has(roomId)) this.#rooms.set(roomId, new Room(roomId));
+    if (!this.#rooms.has(roomId)) this.#rooms.set(roomId, new Room(roomId, this.userId));
     return this.#rooms.get(roomId);
   }
 
@@ -97,7 +99,6 @@ export class Store {
       isMine: data.sender_id === this.userId,
       isHere: known?.isHere ?? false,
     });
-    room.writers.set(data.sender_id, data.sender_name);
     return !known;
   }
 

@@ -3,11 +3,11 @@
 import { Composer } from "./composer.js";
 import { byId, paintAvatar } from "./dom.js";
 import { MessageList } from "./message-list.js";
+import { PeopleList } from "./people-list.js";
 import { addressOf, RoomList } from "./room-list.js";
 import { installTheme } from "./theme.js";
 
 const NOTICE_MS = 8_000;
-const NAMES_SHOWN = 5;
 const STATUS = {
   connecting: "Connecting…",
   online: "Connected",
@@ -26,6 +26,7 @@ export class View {
       onJoin: (roomId) => this.#go(roomId),
       onMake: async (wanted) => this.#go(await this.app.makeRoom(wanted)),
     });
+    this.people = new PeopleList();
     this.messages = new MessageList({
       onOlder: () => this.app?.current && this.app.loadOlder(this.app.current),
       onRetry: (message) => this.#thenWrite(() => this.app.retry(message)),
@@ -119,16 +120,7 @@ export class View {
     if (!room || !changed.has(current)) return;
     byId("room-name").textContent = room.name;
     this.messages.render(room);
-    this.#showWriters(room);
-  }
-
-  // There is no presence in this release: these are the people whose messages were seen, here or not.
-  #showWriters({ writers, isLoaded }) {
-    const names = [...new Set(writers.values())];
-    const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : "";
-    const text = `Seen writing here: ${names.slice(0, NAMES_SHOWN).join(", ")}${more}`;
-    const none = isLoaded ? "Nobody was seen writing here yet" : "Opening the room…";
-    byId("writers").textContent = names.length ? text : none;
+    this.people.render(room);
   }
 
   #send(text) {

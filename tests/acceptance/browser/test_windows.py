@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import requests
+from playwright.sync_api import expect
 
 from tests.acceptance.browser.conftest import OUTBOX
 from tests.acceptance.browser.window import Window
@@ -53,8 +54,8 @@ def test_both_see_the_same_order_when_two_people_chat_in_two_windows(
     for each, name in ((anna, "anna"), (ben, "ben")):
         assert [m["text"] for m in each.seen if m["isMine"]] == [f"{name} {number}" for number in range(5)]
     assert anna.message("anna 0").locator(".state").inner_text() == "Confirmed"
-    assert "Seen writing here: " in anna.page.locator("#writers").inner_text()
-    assert "Ben" in anna.page.locator("#writers").inner_text()
+    anna.await_people("2 online: Anna (you), Ben")
+    ben.await_people("2 online: Ben (you), Anna")
     assert anna.complaints == ben.complaints == []
 
 
@@ -220,12 +221,13 @@ def test_everything_works_when_there_is_only_a_keyboard(
     keys.press("Enter")
     anna.await_state("one line\nand another", "confirmed")
 
+    anna.await_people("1 online: Anna (you)")
     order = []  # from the message field on, out of the page and around
-    for _ in range(12):
+    for _ in range(13):
         keys.press("Tab")
         order.append(anna.page.evaluate(FOCUSED))
     sidebar = ["theme", "join-room", "Join", room, "new-room", "sign-out"]
-    assert order == ["Send", "BODY", "skip", *sidebar, "leave", "scroller", "draft"]
+    assert order == ["Send", "BODY", "skip", *sidebar, "people-summary", "leave", "scroller", "draft"]
     for role, name in (
         ("navigation", "Rooms"),
         ("textbox", "Message"),
@@ -235,6 +237,31 @@ def test_everything_works_when_there_is_only_a_keyboard(
         assert anna.page.get_by_role(role, name=name, exact=True).count() == 1, name  # type: ignore[arg-type]
     chat.client().say(room, "hello Anna")
     eventually(lambda: anna.page.locator("[aria-live=polite]").inner_text().endswith(": hello Anna"), WAIT_S)
+    assert anna.complaints == []
+
+
+def test_the_list_of_people_follows_who_comes_and_goes(
+    window: Callable[..., Window], chat: ChatSystem, room: str
+) -> None:
+    anna, ben = window().come_in("Anna", room), window().come_in("Ben", room)
+    anna.await_people("2 online: Anna (you), Ben")
+    keys = anna.page.keyboard
+    anna.page.locator("#people-summary").focus()
+    keys.press("Enter")
+    people = anna.page.get_by_role("list", name="People online in this room")
+    expect(people.locator(".name")).to_have_text(["Anna (you)", "Ben"])
+    cleo = window().come_in("Cleo", room)
+    expect(people.locator(".name")).to_have_text(["Anna (you)", "Ben", "Cleo"], timeout=WAIT_S * 1000)
+    cleo.page.get_by_role("button", name="Leave").click()
+    expect(people.locator(".name")).to_have_text(["Anna (you)", "Ben"], timeout=WAIT_S * 1000)
+    ben.context.close()
+    expect(people.locator(".name")).to_have_text(["Anna (you)"], timeout=WAIT_S * 1000)
+    anna.await_people("1 online: Anna (you)")
+    keys.press("Escape")
+    expect(people).not_to_be_visible()
+    assert anna.page.evaluate(FOCUSED) == "people-summary"
+    chat.client().join(room)
+    anna.await_people(re.compile("^2 online: Anna \\(you\\), "))
     assert anna.complaints == []
 
 
@@ -270,6 +297,11 @@ def test_the_page_fits_when_the_screen_is_small_and_dark(window: Callable[..., W
 
     is_wide = "() => document.documentElement.scrollWidth > innerWidth"
     assert not phone.page.evaluate(is_wide)
+    phone.page.locator("#people-summary").tap()
+    expect(phone.page.get_by_role("list", name="People online in this room")).to_be_visible()
+    assert not phone.page.evaluate(is_wide)
+    phone.page.locator("#scroller").tap()
+    expect(phone.page.get_by_role("list", name="People online in this room")).not_to_be_visible()
     assert not phone.page.get_by_role("navigation").is_visible()
     assert phone.page.evaluate("() => getComputedStyle(document.body).backgroundColor") == "rgb(18, 20, 28)"
     phone.page.get_by_role("button", name=re.compile("Rooms$")).click()

@@ -58,7 +58,11 @@ class Window:
     def await_room(self, room: str) -> None:
         """Wait until this room is open, and all of it that is to be shown has been read."""
         expect(self.page.get_by_role("heading", name=room)).to_be_visible(timeout=PATIENCE_MS)
-        expect(self.page.locator("#writers")).not_to_have_text("Opening the room…", timeout=PATIENCE_MS)
+        expect(self.page.locator("#people-summary")).not_to_have_text("Opening the room…", timeout=PATIENCE_MS)
+
+    def await_people(self, text: str | re.Pattern[str]) -> None:
+        """Wait until the line under the room's name says who is online."""
+        expect(self.page.locator("#people-summary")).to_have_text(text, timeout=PATIENCE_MS)
 
     def await_connected(self) -> None:
         """Wait until it says that it is connected."""

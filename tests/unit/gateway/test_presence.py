@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -191,9 +192,11 @@ def test_a_heartbeat_renews_a_lease(process):
     ann = process.client("ann")
     process.join(ann)
     process.settle()
-    process.presence._presence._held["ann"].renewed_s -= 10
+    before = process.presence._presence.due_in_s(time.monotonic())
     process.presence.beat(ann.session)
-    process.settle()
+    at_s = process.presence._presence.due_in_s(time.monotonic())
+    assert at_s < before / 2
+    process.presence._presence.step(time.monotonic() + at_s)
     assert [each.user_id for each in process.board.batches[-1].renewals] == ["ann"]
 
 
