@@ -18,11 +18,11 @@ from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
 from chat.services.announcing import Announcer, Sweep
 from chat.services.cold_start import ColdStart
-from chat.services.presence import sweep
 from chat.services.reconcile import Reconcile
 from chat.services.room_changes import EVENT as ROOM_UPDATED
 from chat.services.room_changes import RoomChanges
 from chat.services.rooms import Rooms
+from chat.services.sweep import sweep
 from tasks.context import WorkContext, work_context
 from tasks.persist import send_drain
 
@@ -86,6 +86,8 @@ def send_announce_overdue() -> None:
 def rooms_of(context: WorkContext) -> Rooms:
     """Return the domain's rooms."""
     return Rooms(context.store, member_limit=context.settings.limits.room_members)
+
+
 @shared_task(name="tasks.maintenance.sweep_presence")
 def sweep_presence() -> None:
     """Take users offline whose servers died, and tell their rooms."""

@@ -21,7 +21,7 @@ from chat.model.presence import Batch, Decided, Holding, StatusChange, write_cha
 
 ONLINE_TTL_S = 300  # of chat:online, chat:connection and chat:room_online
 LAST_SEEN_TTL_S = 86_400
-ROOMS_LIMIT = 1000  # of a user's cached rooms, those that hear of a coming without the user joining them
+ROOMS_LIMIT = 500  # of a user's cached rooms, those that hear of a coming without the user joining them
 ANY_SERVER = "-"
 
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Protocol
 
 from chat.errors import BrokerUnavailable
 from chat.model.presence import Batch, Decided, Holding
 
 RENEWALS_PER_LEASE = 2.5  # so that one renewal may fail
-STEP_LIMIT = 300  # users of each kind in one step: a few ms of work, then others run
+STEP_COST = 600  # users and rooms of each kind in one step: 10 ms of work at most, then others run
 TICKS_PER_RENEWAL = 20  # renewals wait for the next tick, so that those of a second or two go out together
-SWEEP_LIMIT = 100  # users of a shard in one round of a sweep
 
 
 class PresenceBoard(Protocol):
@@ -30,8 +29,6 @@ class PresenceBoard(Protocol):
     def decide(self, batch: Batch) -> Decided: ...
 
     def show(self, batch: Batch, decided: Decided) -> None: ...
-
-    def expired(self, limit: int) -> list[str]: ...
 
 
 @dataclass(slots=True)
@@ -154,24 +151,23 @@ class Presence:
 
     def _gather(self, now_s: float) -> Batch:
         going: dict[str, _Held] = {}
-        for user_id, at_s in islice(self._going.items(), STEP_LIMIT):
-            if at_s > now_s:
-                break
+        ended = takewhile(lambda user_id: self._going[user_id] <= now_s, self._going)
+        for user_id in self._affordable(ended, lambda user_id: self._held[user_id].rooms):
             going[user_id] = self._held.pop(user_id)
             self._arriving.pop(user_id, None)
             self._exiting.pop(user_id, None)
         for user_id in going:
             del self._going[user_id]
         self._gone = going
-        arriving = list(islice(self._arriving, STEP_LIMIT))
+        arriving = self._affordable(self._arriving, self._arriving.__getitem__)
         arrivals = [self._holding(user_id, self._arriving.pop(user_id)) for user_id in arriving]
-        closed = set(islice(self._closed, STEP_LIMIT))
+        closed = set(islice(self._closed, STEP_COST))
         self._closed -= closed
         exits, self._exiting = self._exiting, {}
         removals, self._removing = self._removing, {}
         return Batch(
             arrivals=arrivals,
-            renewals=[self._holding(each, self._held[each].rooms) for each in self._due(now_s, arriving)],
+            renewals=[self._holding(each, self._held[each].rooms) for each in self._due(now_s, set(arriving))],
             departures=list(going),
             exits={user_id: rooms for user_id, rooms in exits.items() if rooms},
             removals=removals,
@@ -179,18 +175,28 @@ class Presence:
             is_repeated=self._is_unsure,
         )
 
+    def _affordable(self, user_ids: Iterable[str], rooms_of: Callable[[str], Collection[str]]) -> list[str]:
+        """Return the first of these users, as many as one step can afford."""
+        taken, spent = [], 0
+        for user_id in user_ids:
+            taken.append(user_id)
+            spent += 1 + len(rooms_of(user_id))
+            if spent >= STEP_COST:
+                break
+        return taken
+
     def _due(self, now_s: float, arriving: Collection[str]) -> list[str]:
         """Return the users whose leases are to be renewed now, but for those who arrive."""
-        due = dict.fromkeys(islice(self._renewing, STEP_LIMIT))
-        self._renewing -= due.keys()
-        while self._renewals and self._renewals[0][0] <= now_s and len(due) < STEP_LIMIT:
+        while self._renewals and self._renewals[0][0] <= now_s and len(self._renewing) < STEP_COST:
             at_s, user_id = heapq.heappop(self._renewals)
             held = self._held.get(user_id)
             if held is not None and held.renew_at_s == at_s:  # else something renewed it meanwhile
-                due[user_id] = None
-        for user_id in due.keys() & set(arriving):
-            self._renewing.add(user_id)  # with the next step
-        return [user_id for user_id in due if user_id in self._held and user_id not in self._renewing]
+                self._renewing.add(user_id)
+        self._renewing &= self._held.keys()
+        due = [user_id for user_id in self._renewing if user_id not in arriving]  # those wait for the next step
+        due = self._affordable(due, lambda user_id: self._held[user_id].rooms)
+        self._renewing.difference_update(due)
+        return due
 
     def _holding(self, user_id: str, rooms: set[str]) -> Holding:
         held = self._held[user_id]
@@ -243,14 +249,3 @@ class Presence:
         for user_id, rooms in batch.removals.items():
             self._removing.setdefault(user_id, set()).update(rooms)
         self._closed.update(batch.closed)
-
-
-def sweep(board: PresenceBoard) -> int:
-    """Take users offline whose servers died; return how many. Raises BrokerUnavailable."""
-    swept = 0
-    while ended := board.expired(SWEEP_LIMIT):
-        batch = Batch(departures=ended)
-        decided = board.decide(batch)
-        board.show(batch, decided)
-        swept += len(decided.changes)
-    return swept

@@ -14,7 +14,7 @@ from chat.broker.presence import RedisPresence
 from chat.broker.presence_view import RedisPresenceView
 from chat.errors import BrokerUnavailable
 from chat.model.presence import Batch, Decided, Holding
-from chat.services.presence import sweep
+from chat.services.sweep import sweep
 from tests.support.rooms import Ears
 from tests.support.wait import eventually
 

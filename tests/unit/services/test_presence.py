@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chat.errors import BrokerUnavailable
-from chat.services.presence import STEP_LIMIT, Presence, sweep
+from chat.services.presence import STEP_COST, Presence
 from tests.support.presence import MemoryBoard
 
 LEASE_S, GRACE_S = 75.0, 5.0
@@ -197,20 +197,33 @@ def test_a_thousand_arrivals_take_a_few_steps(presence, board):
     while presence.due_in_s(0) == 0:
         presence.step(0)
         steps += 1
-    assert steps == -(-1000 // STEP_LIMIT)
+    assert steps == -(-1000 * 2 // STEP_COST)  # a user and a room each
     assert board.calls == 2 * steps
     assert set(board.rooms) == set(users)
+
+
+def test_a_step_is_bounded_when_users_are_in_many_rooms(presence, board):
+    for user_id in ("ann", "bob", "cleo"):
+        presence.connected(user_id, user_id, "c")
+        presence.joined(user_id, [f"r{number}" for number in range(STEP_COST // 2)])
+    presence.step(0)
+    assert [each.user_id for each in board.batches[-1].arrivals] == ["ann", "bob"]
+    presence.step(0)
+    for user_id in ("ann", "bob", "cleo"):
+        presence.renew(user_id)
+    presence.step(1)
+    assert len(board.batches[-1].renewals) == 2
+    presence.step(1)
+    assert len(board.batches[-1].renewals) == 1
+    for user_id in ("ann", "bob", "cleo"):
+        presence.closed(user_id, "c", 1)
+    presence.step(1 + GRACE_S)
+    assert board.batches[-1].departures == ["ann", "bob"]
+    presence.step(1 + GRACE_S)
+    assert board.rooms == {}
 
 
 def test_renewals_are_spread_when_all_came_at_once(presence, board):
     come(presence, *(f"u{number}" for number in range(100)))
     presence.step(RENEWED_BY_S * 0.9)
     assert 10 <= len(board.batches[-1].renewals) <= 90
-
-
-def test_a_sweep_goes_on_until_no_lease_has_ended(board, presence):
-    users = [f"u{number}" for number in range(250)]
-    come(presence, *users[:200])
-    board.ended = list(users)
-    assert sweep(board) == 200
-    assert board.rooms == {}
