@@ -217,10 +217,13 @@ class UserStatusData(Struct, frozen=True, forbid_unknown_fields=True):
     userId: str
     isOnline: bool
     lastSeen: Time | None
+    userName: str | None
+    roomIds: list[str]
+    inRoom: bool
 
 
 class UserStatus(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="user-status"):
-    """Somebody came online or left."""
+    """Somebody who shares `roomIds` came online or went offline; `inRoom`: is there now."""
 
     data: UserStatusData
 

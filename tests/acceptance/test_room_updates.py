@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -51,8 +52,13 @@ def group(system: ChatSystem, neighbour: LoneServer, room: str) -> Iterator[Grou
     neighbour.close_clients()
 
 
+def updates(client: ChatClient) -> list[dict[str, Any]]:
+    """Return what was told since the room is there; a slow server may tell of its making to who came just now."""
+    return [each for each in client.of("room-updated") if each["change"] != "created"]
+
+
 def changes(client: ChatClient) -> list[tuple[str, str | None]]:
-    return [(each["change"], each.get("userId")) for each in client.of("room-updated")]
+    return [(each["change"], each.get("userId")) for each in updates(client)]
 
 
 def test_everyone_in_the_room_is_told_of_each_change_in_order(group: Group) -> None:
@@ -72,11 +78,11 @@ def test_everyone_in_the_room_is_told_of_each_change_in_order(group: Group) -> N
         ("member-removed", group.cat),
     ]
     for each in listeners:
-        each.until(lambda each=each: len(each.of("room-updated")) >= 4)  # type: ignore[misc]
+        each.until(lambda each=each: len(updates(each)) >= 4)  # type: ignore[misc]
         assert changes(each) == expected
-        offsets = [told["offset"] for told in each.of("room-updated")]
+        offsets = [told["offset"] for told in updates(each)]
         assert offsets == list(range(offsets[0], offsets[0] + 4))
-        last = each.of("room-updated")[-1]
+        last = updates(each)[-1]
         assert last["roomId"] == group.room_id
         assert last["room"].keys() == {"id", "type", "name", "created_at", "member_count", "members"}
         assert (last["room"]["name"], last["room"]["member_count"]) == ("We", 3)
@@ -87,7 +93,7 @@ def test_one_who_is_added_is_told_wherever_he_is_connected(group: Group) -> None
     devices = [group.client(server, "dan-" + group.room_id, is_in=False) for server in (group.here, group.there)]
     assert group.ask(group.ann, "PUT", f"/members/dan-{group.room_id}") == 200
     for each in devices:
-        each.until(lambda each=each: each.of("room-updated"))  # type: ignore[misc]
+        each.until(lambda each=each: updates(each))  # type: ignore[misc]
         assert changes(each) == [("member-added", f"dan-{group.room_id}")]
         each.join(group.room_id)
 
@@ -126,7 +132,7 @@ def test_a_removed_member_gets_nothing_more_from_the_answer_on(group: Group) -> 
         of_room = [told for told in each.events if group.room_id in str(told) and told["event"] != "ack"]
         assert of_room[-1]["event"] == "room-updated"
         assert changes(each)[-1] == ("member-removed", group.ben)
-        assert [told["event"] for told in of_room].count("room-updated") == 1
+        assert len(changes(each)) == 1
         assert each.close_code is None
     idle.ask("heartbeat")
     assert changes(idle) == [("member-removed", group.ben)]
@@ -137,7 +143,7 @@ def test_one_who_was_removed_hears_the_room_again_when_he_is_added_and_joins(gro
     ben = group.client(group.there, group.ben)
     assert group.ask(group.ben, "DELETE", f"/members/{group.ben}") == 204  # leaves
     assert group.ask(group.ann, "PUT", f"/members/{group.ben}") == 200
-    ben.until(lambda: len(ben.of("room-updated")) == 2)
+    ben.until(lambda: len(updates(ben)) == 2)
     ben.join(group.room_id)
     ann = group.client(group.here, group.ann)
     ann.say(group.room_id, "welcome back")
@@ -150,7 +156,7 @@ def test_a_deleted_room_is_out_of_reach_for_everybody(group: Group) -> None:
     clients[0].say(group.room_id, "the last word")
     assert group.ask(group.ann, "DELETE") == 204
     for each in (*clients, away):
-        each.until(lambda each=each: each.of("room-updated"))  # type: ignore[misc]
+        each.until(lambda each=each: updates(each))  # type: ignore[misc]
         assert changes(each)[-1] == ("deleted", None)
         for deed in (each.say, lambda room, _: each.history(room), lambda room, _: each.join(room)):  # noqa: B023
             with pytest.raises(Refused) as refused:

@@ -77,6 +77,7 @@ class ChatServer:
         """Send any REST request."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return requests.request(method, self.url + path, json=body, headers=headers, timeout=20)
+
     def get(self, path: str, token: str | None = None) -> requests.Response:
         """Ask over REST."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
