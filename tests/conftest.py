@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import redis
 from hypothesis import settings
 
+from tests.support.couchbase_bucket import MockBucket
+from tests.support.couchbase_jar import JarMissing, jar, java
+from tests.support.couchbase_mock import CouchbaseMock
 from tests.support.valkey import ValkeyProcess
 
 # How long an example takes says how busy the machine is, nothing about the code.
@@ -30,3 +34,36 @@ def redis_url(valkey_url: str) -> str:
         client.flushall()
         client.script_flush()
     return valkey_url
+
+
+@pytest.fixture(scope="session")
+def shared_couchbase() -> Iterator[CouchbaseMock]:
+    """One CouchbaseMock of three nodes and a replica for the whole session: not for faults of the whole process."""
+    _need_couchbase()
+    with CouchbaseMock() as mock:
+        yield mock
+
+
+@pytest.fixture
+def couchbase_bucket(shared_couchbase: CouchbaseMock) -> Iterator[MockBucket]:
+    """An empty bucket of the session's mock for one test, who may fail its nodes."""
+    with shared_couchbase.fresh_bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def couchbase_mock() -> Iterator[CouchbaseMock]:
+    """A mock for one test alone, who may freeze, kill and restart it."""
+    _need_couchbase()
+    with CouchbaseMock() as mock:
+        yield mock
+
+
+def _need_couchbase() -> None:
+    try:
+        java()
+        jar()
+    except JarMissing as missing:
+        if os.environ.get("REQUIRE_COUCHBASE") == "1":
+            raise
+        pytest.skip(str(missing))
