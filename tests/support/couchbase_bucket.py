@@ -64,8 +64,8 @@ class MockBucket:
 
     @property
     def url(self) -> str:
-        """The address as `STORE_URL` takes it; the mock lets any login in."""
-        return f"couchbase://chat:secret@127.0.0.1:{self.ports[0]}/{self.name}"
+        """The address as `STORE_URL` takes it; over key-value ports any login is let in."""
+        return f"couchbase://{self.name}:secret@127.0.0.1:{self.ports[0]}/{self.name}"
 
     def failover(self, node: int) -> None:
         """Take a node out; replicas of what it held become active."""

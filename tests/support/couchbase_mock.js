@@ -26,7 +26,7 @@ function configuration(name, port) {
   made.type = mock.Bucket.BucketType.COUCHBASE;
   made.hostname = "127.0.0.1";
   made.name = name;
-  made.password = "";
+  made.password = "secret"; // asked for over HTTP only, with the name as the user
   made.bucketStartPort = port;
   return made;
 }
