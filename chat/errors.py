@@ -22,6 +22,7 @@ ChatError
 │   └── OutboxFull          temporary
 └── StoreError              the document store
     ├── StoreUnavailable    temporary
+    │   └── StoreMisconfigured
     ├── DocumentExists
     ├── DocumentMissing
     ├── CasMismatch         temporary
@@ -200,14 +201,25 @@ class StoreError(ChatError):
 
 
 class StoreUnavailable(StoreError):
-    """The store did not answer, or can't write now; `action` may or may not have happened."""
+    """The store did not answer, or can't write now; `action` may or may not have happened.
+
+    `fault` says what is the matter, where the adapter knows it.
+    """
 
     code = "store-unavailable"
     temporary = True
 
-    def __init__(self, action: str) -> None:
-        super().__init__(f"the document store is not available ({action})")
+    def __init__(self, action: str, fault: str = "") -> None:
+        said = "the document store is not available"
+        super().__init__(f"{said} ({action}): {fault}" if fault else f"{said} ({action})")
         self.action = action
+        self.fault = fault
+
+
+class StoreMisconfigured(StoreUnavailable):
+    """The store turns us away until an operator mends it: credentials, bucket, scope, durability."""
+
+    code = "store-misconfigured"
 
 
 class DocumentExists(StoreError):

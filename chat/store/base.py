@@ -10,7 +10,9 @@
   document is deleted and inserted again.
 - **Two kinds of fault.** A document that can never be stored is `DocumentRefused`; an outage is
   `StoreUnavailable`, and then the write may or may not have happened. `write_many` raises neither: it tells
-  them for each write.
+  them for each write. An outage that lasts until an operator acts is `StoreMisconfigured`.
+- **No call waits long.** Each returns or raises within five seconds: the settler takes a lost message for gone
+  after eight, and nothing may be stored after that.
 - **The same limits everywhere.** Every adapter refuses what `fault_of_document` finds, so that what is stored
   in SQLite today can be stored in Couchbase tomorrow.
 """
@@ -24,7 +26,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-KEY_LIMIT_BYTES = 246  # Couchbase: 250 with the collection's prefix in it
+KEY_LIMIT_BYTES = 230  # Couchbase: 250, with a kind as the prefix in it and room for kinds to come
 BODY_LIMIT_BYTES = 20 * 1024 * 1024  # Couchbase's largest document
 
 JsonPath: TypeAlias = tuple[str, ...]
@@ -96,9 +98,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unavailable:
-    """The store can't take this write now; it may or may not have happened, and is safe to repeat."""
+    """The store can't take this write now; it may or may not have happened, and is safe to repeat.
+
+    With `is_misconfigured` it will not before an operator mends something (StoreMisconfigured).
+    """
 
     reason: str
+    is_misconfigured: bool = False
 
 
 Write: TypeAlias = Insert | Raise
@@ -113,7 +119,7 @@ class Store(Protocol):
 
     @property
     def round_trips(self) -> int:
-        """How many calls have reached the store so far; a batch is one."""
+        """How often somebody has waited for the store so far; a batch that is under way at once is one."""
 
     def ping(self) -> None:
         """Return when the store answers."""
@@ -174,6 +180,8 @@ def fault_of_key(key: str) -> str | None:
         length = len(key.encode())
     except UnicodeEncodeError:
         return "the key is not encodable as UTF-8"
+    if "\0" in key:
+        return "the key has a NUL character"  # where it ends for Couchbase's SDK
     if 0 < length <= KEY_LIMIT_BYTES:
         return None
     return f"the key has {length} bytes, not 1 to {KEY_LIMIT_BYTES}"
@@ -190,3 +198,12 @@ def fault_of_document(key: str, body: bytes) -> str | None:
     except (ValueError, RecursionError) as exc:
         return f"the body is not a JSON object in UTF-8: {exc}"
     return None
+
+
+def fault_of_write(write: Write) -> str | None:
+    """Say why this write can never be done, as far as one sees without the store, or None."""
+    match write:
+        case Insert(_, key, body):
+            return fault_of_document(key, body)
+        case Raise(_, key):
+            return fault_of_key(key)

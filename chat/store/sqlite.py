@@ -12,13 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from chat.errors import CasMismatch, DocumentExists, DocumentMissing, DocumentRefused, StoreUnavailable
 from chat.store.base import (
-    BODY_LIMIT_BYTES,
     Document,
     Exists,
     Insert,
@@ -33,7 +29,9 @@ from chat.store.base import (
     Written,
     fault_of_document,
     fault_of_key,
+    fault_of_write,
 )
+from chat.store.bodies import Unfit, raised, with_paths
 from chat.store.sqlite_file import REFUSALS, SqliteFile
 
 # How long a write waits for another process's. A caller that waits is a drain that renews no lease and gives
@@ -114,7 +112,11 @@ class SqliteStore:
     ) -> int:
         with self._connection("update_paths") as connection, _transaction(connection):
             found = _read_to_change(connection, kind, key)
-            return _update(connection, found, _with_paths(found, sets, removes))
+            try:
+                body = with_paths(found.body, sets, removes)
+            except Unfit as exc:
+                raise DocumentRefused(f"{kind} {key!r}: {exc}") from exc
+            return _update(connection, found, body)
 
     def delete(self, kind: Kind, key: str) -> bool:
         if fault_of_key(key):
@@ -126,7 +128,7 @@ class SqliteStore:
         self._file.close()
 
     def _write(self, action: str, writes: Sequence[Write]) -> list[Outcome]:
-        faults = [_fault_of(write) for write in writes]
+        faults = [fault_of_write(write) for write in writes]
         sound = [write for write, fault in zip(writes, faults, strict=True) if fault is None]
         outcomes = iter(self._write_sound(action, sound))
         return [next(outcomes) if fault is None else Refused(fault) for fault in faults]
@@ -160,14 +162,6 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-def _fault_of(write: Write) -> str | None:
-    match write:
-        case Insert(_, key, body):
-            return fault_of_document(key, body)
-        case Raise(_, key):
-            return fault_of_key(key)
 
 
 def _write_in_runs(connection: sqlite3.Connection, writes: Sequence[Write], cas: int) -> list[Outcome]:
@@ -205,14 +199,11 @@ def _raise(connection: sqlite3.Connection, write: Raise) -> Outcome:
     found = _read(connection, write.kind, write.key)
     if found is None:
         return Missing()
-    fields = _fields_of(found)
-    value = fields.get(write.field)
-    if type(value) is not int and write.field in fields:
-        return Refused(f"{write.field} is not an integer")
-    if value is not None and value >= write.value:
-        return Written(found.cas)
-    fields[write.field] = write.value
-    return Written(_update(connection, found, msgspec.json.encode(fields)))
+    try:
+        body = raised(found.body, write.field, write.value)
+    except Unfit as exc:
+        return Refused(str(exc))
+    return Written(found.cas if body is None else _update(connection, found, body))
 
 
 def _read(connection: sqlite3.Connection, kind: Kind, key: str) -> Document | None:
@@ -236,40 +227,3 @@ def _update(connection: sqlite3.Connection, found: Document, body: bytes) -> int
     cas = found.cas + 1
     connection.execute(_UPDATE[found.kind], (body, cas, found.key))
     return cas
-
-
-def _fields_of(document: Document) -> dict[str, Any]:
-    return msgspec.json.decode(document.body, type=dict[str, Any])
-
-
-def _with_paths(found: Document, sets: Mapping[JsonPath, object], removes: Iterable[JsonPath]) -> bytes:
-    fields = _fields_of(found)
-    try:
-        for path in removes:
-            _remove_path(fields, path)
-        for path, value in sets.items():
-            _set_path(fields, path, value)
-        body = msgspec.json.encode(fields)
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise DocumentRefused(f"{found.kind} {found.key!r}: {exc}") from exc
-    if len(body) > BODY_LIMIT_BYTES:
-        raise DocumentRefused(f"{found.kind} {found.key!r}: the body would have {len(body)} bytes")
-    return body
-
-
-def _set_path(fields: dict[str, Any], path: JsonPath, value: object) -> None:
-    *parents, name = path
-    for depth, parent in enumerate(parents, 1):
-        fields = fields.setdefault(parent, {})
-        if not isinstance(fields, dict):
-            raise TypeError(f"{path[:depth]} is not an object")
-    fields[name] = value
-
-
-def _remove_path(fields: dict[str, Any], path: JsonPath) -> None:
-    *parents, name = path
-    inner: Any = fields
-    for parent in parents:
-        inner = inner.get(parent) if isinstance(inner, dict) else None
-    if isinstance(inner, dict):
-        inner.pop(name, None)

@@ -51,7 +51,6 @@ KEYS = [
     "über/ключ/😀",
     "percent%20 _like%",
     " spaces ",
-    "nul\x00byte",
     "k" * KEY_LIMIT_BYTES,
 ]
 BODIES = [
@@ -75,7 +74,7 @@ BAD_BODIES = [
     b'{"a":"\\ud800"}',
     b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}",
 ]
-BAD_KEYS = ["", "k" * (KEY_LIMIT_BYTES + 1), "ü" * KEY_LIMIT_BYTES, "\ud800"]
+BAD_KEYS = ["", "nul\x00byte", "k" * (KEY_LIMIT_BYTES + 1), "ü" * KEY_LIMIT_BYTES, "\ud800"]
 
 many_times = settings(
     deadline=None,
