@@ -68,4 +68,4 @@ def task_broker_of(settings: Settings) -> redis.Redis:
 
 def store_of(settings: Settings) -> Store:
     """Return the document store."""
-    return open_store(settings.store.url)
+    return open_store(settings.store.url, settings.store.durability)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from config.couchbase_url import CouchbaseAddress
+from config.durability import StoreDurability
 from config.env import Env, SettingError, shown
 from config.origins import Network, read_network, read_origin
-from config.urls import check_jwks, check_redis, read_sqlite
+from config.urls import check_jwks, check_redis, read_store
 
 LEAST_SECRET_BYTES = 32  # HS256 wants a key as long as its hash: RFC 7518 section 3.2
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
@@ -55,7 +57,13 @@ class StoreSettings:
     """Where documents are kept."""
 
     url: str = field(repr=False)
-    sqlite_path: Path
+    place: Path | CouchbaseAddress  # the same, read
+    durability: StoreDurability  # what Couchbase must have done before a write counts
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """The file, where documents are kept in one."""
+        return self.place if isinstance(self.place, Path) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +207,11 @@ def _redis_url(env: Env, name: str) -> str | None:
 
 def _store(env: Env, data_dir: Path) -> StoreSettings:
     url = env.text("STORE_URL", f"sqlite:///{data_dir / 'chat.db'}")
-    return StoreSettings(url=url, sqlite_path=read_sqlite("STORE_URL", url))
+    return StoreSettings(
+        url=url,
+        place=read_store("STORE_URL", url),
+        durability=StoreDurability(env.choice("STORE_DURABILITY", "auto", tuple(StoreDurability))),
+    )
 
 
 def _auth(env: Env) -> AuthSettings:

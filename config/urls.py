@@ -11,11 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from config.couchbase_url import MEND as COUCHBASE_MEND
+from config.couchbase_url import SCHEMES as COUCHBASE_SCHEMES
+from config.couchbase_url import CouchbaseAddress, read_couchbase
 from config.env import SettingError
 
 REDIS_MEND = "set redis://HOST:6379/0, rediss://, unix:///PATH or sentinel://HOST:26379,HOST:26379/SERVICE/0"
 JWKS_MEND = "set https://HOST/PATH (http:// only on this machine itself: localhost, 127.0.0.1 or [::1])"
-STORE_MEND = "set sqlite:///FOLDER/chat.db (an absolute path has four slashes)"
+STORE_MEND = (
+    "set sqlite:///FOLDER/chat.db (an absolute path has four slashes) or couchbase://USER:PASSWORD@HOST/BUCKET"
+)
 SENTINEL_PORT = 26379
 
 
@@ -65,16 +70,25 @@ def read_sentinel(url: str) -> SentinelAddress:
     )
 
 
+def read_store(name: str, url: str) -> Path | CouchbaseAddress:
+    """Return the file or the cluster that a store's address names.
+
+    Raises: SettingError, without a part of the address in it.
+    """
+    if scheme_of(url) in COUCHBASE_SCHEMES:
+        try:
+            return read_couchbase(url)
+        except ValueError as fault:
+            raise SettingError(name, _said(fault), COUCHBASE_MEND) from None
+    return read_sqlite(name, url)
+
+
 def read_sqlite(name: str, url: str) -> Path:
     """Return the file that `sqlite:///FILE` names.
 
     Raises: SettingError.
     """
-    scheme = scheme_of(url)
-    if scheme == "couchbase":
-        fault = "is a couchbase:// address, but this release stores in SQLite only (Couchbase arrives later)"
-        raise SettingError(name, fault, STORE_MEND)
-    if scheme != "sqlite":
+    if scheme_of(url) != "sqlite":
         raise SettingError(name, "starts with no scheme that is known", STORE_MEND)
     file = url[len("sqlite:///") :]
     if not url.startswith("sqlite:///") or not file or file.endswith("/"):

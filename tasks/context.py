@@ -71,7 +71,7 @@ def open_context(settings: Settings) -> WorkContext:
     return WorkContext(
         settings,
         client,
-        open_store(settings.store.url),
+        open_store(settings.store.url, settings.store.durability),
         Outbox(client, consumer=name, log_length=settings.path.log_length),
         DrainLease(client, name),
     )

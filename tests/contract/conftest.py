@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 
 from chat.store.base import Store
+from chat.store.couchbase.adapter import CouchbaseStore
+from chat.store.couchbase.session import Timeouts
 from chat.store.offloaded import OffloadedStore
 from chat.store.sqlite import SqliteStore
 from chat.store.url import open_store
+from config.couchbase_url import read_couchbase
+from tests.support.couchbase_bucket import MockBucket, Status
+from tests.support.couchbase_mock import CouchbaseMock
 
 OUTAGE_TIMEOUT_S = 0.05
+HASTY = Timeouts(operation_s=0.2, call_s=0.4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,7 @@ def sqlite_adapter(folder: Path) -> Adapter:
     )
 
 
-def offloaded_adapter(folder: Path) -> Adapter:
-    inner = sqlite_adapter(folder)
+def offloaded(inner: Adapter) -> Adapter:
     return Adapter(
         url=inner.url,
         open=lambda: OffloadedStore(inner.open()),
@@ -56,15 +61,42 @@ def offloaded_adapter(folder: Path) -> Adapter:
     )
 
 
-ADAPTERS = {
-    "sqlite": sqlite_adapter,
-    "sqlite_offloaded": offloaded_adapter,
-}
+def couchbase_adapter(bucket: MockBucket) -> Adapter:
+    address = read_couchbase(bucket.url)
+
+    @contextmanager
+    def outage() -> Iterator[None]:
+        with bucket.failing(Status.TEMPORARY_FAILURE):  # a frozen node would do the writes later
+            yield
+
+    return Adapter(
+        url=bucket.url,
+        open=lambda: open_store(bucket.url),
+        open_hasty=lambda: CouchbaseStore(address, timeouts=HASTY),
+        outage=outage,
+    )
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(scope="session")
+def contract_bucket(shared_couchbase: CouchbaseMock) -> Iterator[MockBucket]:
+    """A bucket for all of these tests: what a process finds out about a new one takes it a second."""
+    with shared_couchbase.fresh_bucket() as bucket:
+        yield bucket
+
+
+ADAPTERS = ("sqlite", "couchbase")
+
+
+@pytest.fixture(params=[f"{each}{way}" for each in ADAPTERS for way in ("", "_offloaded")])
 def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
-    return ADAPTERS[request.param](tmp_path)
+    name, _, way = request.param.partition("_")
+    if name == "sqlite":
+        inner = sqlite_adapter(tmp_path)
+    else:
+        bucket: MockBucket = request.getfixturevalue("contract_bucket")
+        bucket.flush()
+        inner = couchbase_adapter(bucket)
+    return offloaded(inner) if way else inner
 
 
 @pytest.fixture

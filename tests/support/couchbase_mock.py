@@ -5,6 +5,7 @@ It lacks collections and synchronous durability, and forgets everything when it 
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from tests.support.couchbase_bucket import MockBucket
 from tests.support.couchbase_jar import jar, java
@@ -32,6 +33,7 @@ START_TIMEOUT_S = 30.0
 COMMAND_TIMEOUT_S = 10.0
 PORTS = range(20_000, 32_000)  # below those that the system gives to outgoing connections
 PORT_TRIES = 20
+ADMINISTRATOR = {"Authorization": f"Basic {base64.b64encode(b'Administrator:password').decode()}"}  # the mock's own
 REVISIONS_PER_LIFE = 1_000_000  # of the cluster's map: more than one mock comes to in its life
 
 
@@ -193,7 +195,8 @@ class CouchbaseMock:
         return self._errors.read()[-2000:].decode(errors="replace")
 
     def _ask(self, path: str, data: bytes | None = None) -> bytes:
-        with urlopen(f"http://127.0.0.1:{self._rest_port}{path}", data, COMMAND_TIMEOUT_S) as answer:
+        request = Request(f"http://127.0.0.1:{self._rest_port}{path}", data, ADMINISTRATOR)
+        with urlopen(request, timeout=COMMAND_TIMEOUT_S) as answer:
             body: bytes = answer.read()
             return body
 
