@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis
 
 from chat.broker.client import RedisAddress, connect
 from chat.broker.outbox import Outbox
 from chat.broker.wake import DrainLease
-from chat.services.drain import DrainPolicy
+from chat.services.drain import DrainPolicy, Patience
 from chat.store.base import Store
 from chat.store.url import open_store
 from config.env import SettingError
@@ -34,6 +34,7 @@ class WorkContext:
     store: Store
     outbox: Outbox
     lease: DrainLease
+    patience: Patience = field(default_factory=Patience)
 
     @property
     def policy(self) -> DrainPolicy:

@@ -21,7 +21,8 @@ def drain() -> None:
     """
     context = work_context()
     try:
-        is_unfinished = Drain(context.outbox, context.store, context.lease, context.policy).run()
+        parts = (context.outbox, context.store, context.lease, context.policy)
+        is_unfinished = Drain(*parts, patience=context.patience).run()
     except BrokerUnavailable as exc:
         log.warning("drain-interrupted", extra={"error": str(exc), "action": "the next wake-up goes on"})
         return

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 
 from chat.broker.counters import Counters
-from chat.errors import BrokerUnavailable, ChatError
+from chat.errors import BrokerUnavailable, ChatError, StoreUnavailable
 from chat.gateway.relay import Relay
 from chat.gateway.rooms import LocalRooms
 from chat.hub import Hub
@@ -124,5 +124,7 @@ def _probe(probe: Callable[[], object]) -> str | None:
     try:
         probe()
     except (ChatError, OSError) as exc:
+        if isinstance(exc, StoreUnavailable) and exc.fault:
+            return str(exc)  # in our words: its cause is of the driver's, with keys and addresses in it
         return str(exc.__cause__ or exc)
     return None

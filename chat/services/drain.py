@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from chat.broker.base import SUSPECT_ABOVE, Draining, DrainLeasing, OutboxEntry
 from chat.services.confirm import confirmations
 from chat.services.retract import GIVEN_UP, POISON, retractions
-from chat.services.settle import Failed, Pending, settle
+from chat.services.settle import Failed, Pending, Settled, settle
 from chat.store.base import Store
 
 RUN_S = 8.0  # then another run goes on: under the 10 s that a stopping worker may take, and every time limit
@@ -42,6 +42,13 @@ class DrainPolicy:
     run_s: float = RUN_S
 
 
+@dataclass(slots=True)
+class Patience:
+    """When the store last turned messages away for an operator to mend, remembered from one run to the next."""
+
+    turned_away_at: float = 0.0  # time.time
+
+
 class Drain:
     """One run over all shards, by one consumer."""
 
@@ -52,12 +59,14 @@ class Drain:
         lease: DrainLeasing,
         policy: DrainPolicy,
         *,
+        patience: Patience | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._outbox = outbox
         self._store = store
         self._lease = lease
         self._policy = policy
+        self._patience = patience or Patience()
         self._sleep = sleep
         self._take_limit = FIRST_TAKE
         self._is_more_waiting = False
@@ -126,9 +135,9 @@ class Drain:
             self._hold_lease()
             size = self._batch_size(held)
             batch, held = held[:size], held[size:]
-            waiting = self._settle(batch)
-            is_stuck = len(waiting) == len(batch)
-            held = self._without_expired(waiting + held) if is_stuck else held + waiting
+            settled = self._settle(batch)
+            is_stuck = len(settled.waiting) == len(batch)
+            held = self._kept(settled, held) if is_stuck else held + settled.waiting
             if held and self._is_late():
                 self._outbox.keep(_entries_of(held), idle_ms=HANDED_BACK_IDLE_MS)
                 return
@@ -140,14 +149,17 @@ class Drain:
         self._wait(pause_s * random.uniform(0.5, 1.0))
         return min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _settle(self, batch: Sequence[Pending]) -> list[Pending]:
+    def _settle(self, batch: Sequence[Pending]) -> Settled:
         settled = settle(self._store, batch)
         if settled.stored:
             self._outbox.confirm(confirmations(settled.stored))
         self._retract(settled.failed)
-        if settled.waiting:
+        if settled.turned_away:
+            told = {"waiting": len(settled.waiting), "reason": settled.turned_away}
+            log.error("store-misconfigured", extra={**told, "action": "wait until it is mended"})
+        elif settled.waiting:
             log.warning("store-unavailable", extra={"waiting": len(settled.waiting), "action": "try again"})
-        return settled.waiting
+        return settled
 
     def _retract(self, failed: Sequence[Failed]) -> None:
         if failed:
@@ -174,9 +186,18 @@ class Drain:
             return held[1:]
         return held
 
+    def _kept(self, settled: Settled, held: list[Pending]) -> list[Pending]:
+        """Keep all while an operator has to mend something: everybody's messages would be given up otherwise."""
+        if settled.turned_away:
+            self._patience.turned_away_at = time.time()
+            return settled.waiting + held
+        return self._without_expired(settled.waiting + held)
+
     def _without_expired(self, held: list[Pending]) -> list[Pending]:
-        """Give up on messages that have waited too long for the store."""
+        """Give up on messages that have waited too long for the store; the time it was misconfigured is free."""
         oldest_ms = (time.time() - self._policy.give_up_s) * 1000
+        if oldest_ms < self._patience.turned_away_at * 1000:
+            return held
         expired = [Failed(each, GIVEN_UP) for each in held if each.message.accepted_ms < oldest_ms]
         self._retract(expired)
         return [each for each in held if each.message.accepted_ms >= oldest_ms] if expired else held

@@ -62,11 +62,15 @@ class Failed(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What became of a batch; `waiting` is to be tried again."""
+    """What became of a batch; `waiting` is to be tried again.
+
+    `turned_away` says what an operator has to mend before the store takes them, empty when time alone may do.
+    """
 
     stored: list[Stored]
     failed: list[Failed]
     waiting: list[Pending]
+    turned_away: str = ""
 
 
 def settle(store: Store, batch: Sequence[Pending]) -> Settled:
@@ -79,7 +83,7 @@ def settle(store: Store, batch: Sequence[Pending]) -> Settled:
     raises = list(_raises(batch))
     outcomes = store.write_many([*inserts, *raises])
     held_back = _rooms_not_raised(raises, outcomes[len(inserts) :])
-    settled = Settled([], [], [])
+    settled = Settled([], [], [], _turned_away(outcomes))
     for each, body, outcome in zip(batch, bodies, outcomes, strict=False):
         if each.message.room_id in held_back:
             settled.waiting.append(each)
@@ -106,6 +110,11 @@ def _sort(settled: Settled, each: Pending, body: bytes, outcome: Outcome) -> Non
 
 def _body_of(message: OutboxMessage) -> bytes:
     return document(message_id(message.room_id, message.seq, message.epoch), message.seq, message.members)
+
+
+def _turned_away(outcomes: Sequence[Outcome]) -> str:
+    reasons = (each.reason for each in outcomes if isinstance(each, Unavailable) and each.is_misconfigured)
+    return next(reasons, "")
 
 
 def _raises(batch: Sequence[Pending]) -> Iterator[Raise]:

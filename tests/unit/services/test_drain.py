@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from chat.broker.base import Confirmation, OutboxEntry, OutboxMessage, Retraction
-from chat.services.drain import FIRST_TAKE, HANDED_BACK_IDLE_MS, RUN_S, Drain, DrainPolicy
+from chat.services.drain import FIRST_TAKE, HANDED_BACK_IDLE_MS, RUN_S, Drain, DrainPolicy, Patience
 from chat.store.base import Insert, Outcome, Unavailable, Write, Written
 
 POLICY = DrainPolicy(batch=500, linger_s=0.15, reclaim_idle_s=5, give_up_s=10**10)
@@ -59,15 +61,16 @@ class MemoryOutbox:
 class MemoryStore:
     """Writes everything, `outages` times nothing; remembers how many messages came at once."""
 
-    def __init__(self, outages: int = 0) -> None:
+    def __init__(self, outages: int = 0, *, is_misconfigured: bool = False) -> None:
         self.round_trips = 0
         self.outages = outages
+        self.fault = Unavailable("down", is_misconfigured)
         self.batches: list[int] = []
 
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
         self.round_trips += 1
         if self.round_trips <= self.outages:
-            return [Unavailable("down")] * len(writes)
+            return [self.fault] * len(writes)
         self.batches.append(sum(isinstance(write, Insert) for write in writes))
         return [Written(1)] * len(writes)
 
@@ -99,11 +102,13 @@ class Run:
         store: MemoryStore | None = None,
         policy: DrainPolicy = POLICY,
         lease: Lease | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self.outbox, self.store, self.lease = outbox, store or MemoryStore(), lease or Lease()
         self.sleeps: list[float] = []
         adapter: Any = self.store
-        self.is_unfinished = Drain(outbox, adapter, self.lease, policy, sleep=self.sleeps.append).run()
+        drain = Drain(outbox, adapter, self.lease, policy, patience=patience, sleep=self.sleeps.append)
+        self.is_unfinished = drain.run()
 
 
 def test_an_empty_outbox_ends_the_run_without_a_wait() -> None:
@@ -206,6 +211,28 @@ def test_expired_messages_are_given_up_only_while_the_store_is_away() -> None:
     assert Run(MemoryOutbox([entry()]), policy=policy).outbox.confirmed == [1]
     run = Run(MemoryOutbox([entry()]), MemoryStore(outages=1), policy)
     assert run.outbox.retracted == [(1, "store-unavailable")]
+
+
+def test_nothing_is_given_up_while_an_operator_has_to_mend_the_store(caplog: pytest.LogCaptureFixture) -> None:
+    policy = replace(POLICY, give_up_s=1)
+
+    run = Run(MemoryOutbox([entry(1), entry(2)]), MemoryStore(outages=5, is_misconfigured=True), policy)
+
+    assert (run.outbox.retracted, run.outbox.confirmed) == ([], [1, 2])
+    assert [record.message for record in caplog.records] == ["store-misconfigured"] * 5
+
+
+def test_the_time_a_store_was_misconfigured_counts_for_no_message() -> None:
+    policy = replace(POLICY, give_up_s=60)
+    patience = Patience()
+    Run(MemoryOutbox([entry()]), MemoryStore(outages=1, is_misconfigured=True), policy, patience=patience)
+
+    just_mended = Run(MemoryOutbox([entry()]), MemoryStore(outages=1), policy, patience=patience)
+    patience.turned_away_at -= 61
+    long_after = Run(MemoryOutbox([entry()]), MemoryStore(outages=1), policy, patience=patience)
+
+    assert just_mended.outbox.confirmed == [1]
+    assert long_after.outbox.retracted == [(1, "store-unavailable")]
 
 
 def test_settled_messages_of_a_reclaimed_entry_are_skipped() -> None:

@@ -100,6 +100,13 @@ def test_a_message_waits_when_the_store_is_away() -> None:
     assert (settled.stored, settled.failed, settled.waiting) == ([], [], [pending()])
 
 
+def test_what_an_operator_has_to_mend_is_told_when_the_store_turns_a_message_away() -> None:
+    settled = settle(store_where(Unavailable("no such bucket", is_misconfigured=True)), [pending()])  # type: ignore[arg-type]
+
+    assert (settled.waiting, settled.turned_away) == ([pending()], "no such bucket")
+    assert settle(store_where(Unavailable("down")), [pending()]).turned_away == ""  # type: ignore[arg-type]
+
+
 def test_a_room_whose_last_seq_could_not_be_told_waits_and_the_others_do_not() -> None:
     def answer(write: Write) -> Outcome:
         return Unavailable("down") if isinstance(write, Raise) and write.key == "a" else Written(1)
