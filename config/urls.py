@@ -93,6 +93,8 @@ def read_sqlite(name: str, url: str) -> Path:
     file = url[len("sqlite:///") :]
     if not url.startswith("sqlite:///") or not file or file.endswith("/"):
         raise SettingError(name, "names no file", STORE_MEND)
+    if "?" in file:
+        raise SettingError(name, "has options after a '?', and an SQLite file takes none", STORE_MEND)
     if ":memory:" in file:
         raise SettingError(name, "is in memory, which the server and the workers can't share", STORE_MEND)
     return Path(file)

@@ -16,6 +16,7 @@ from couchbase.exceptions import (
     DurabilityInvalidLevelException,
     DurabilitySyncWriteAmbiguousException,
     FeatureUnavailableException,
+    InternalSDKException,
     InvalidArgumentException,
     InvalidValueException,
     PathInvalidException,
@@ -64,6 +65,12 @@ _MISCONFIGURED: dict[type[CouchbaseException], str] = {
     DurabilityImpossibleException: _COPIES,
     DurabilityInvalidLevelException: "the bucket can't have STORE_DURABILITY; set another",
 }
+_SILENCE = (
+    UnAmbiguousTimeoutException,
+    AmbiguousTimeoutException,
+    RequestCanceledException,
+    InternalSDKException,
+)
 _COLLECTION_REASON = "key_value_collection_outdated"  # why a request for an unknown collection was tried again
 
 
@@ -89,8 +96,8 @@ def outage_of(action: str, exc: Exception) -> StoreUnavailable:
 
 
 def is_silence(exc: Exception) -> bool:
-    """Tell whether nobody answered, as far as this exception knows."""
-    return isinstance(exc, UnAmbiguousTimeoutException | AmbiguousTimeoutException | RequestCanceledException)
+    """Tell whether no server answered: time ran out, the connection broke, or the SDK itself is at its end."""
+    return not isinstance(exc, CouchbaseException) or isinstance(exc, _SILENCE)
 
 
 def _said(exc: Exception) -> str:

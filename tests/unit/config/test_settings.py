@@ -63,6 +63,7 @@ PLACES = [
     ("EMBEDDED_REDIS_PORT", "6400", "redis.embedded_port"),
     ("CELERY_BROKER_URL", "redis://b", "celery.broker_url"),
     ("STORE_URL", "sqlite:///other.db", "store.url"),
+    ("STORE_DURABILITY", "persist", "store.durability"),
     ("AUTH_MODE", "dev", "auth.mode"),
     ("AUTH_SECRET", "t" * 32, "auth.secret"),
     ("AUTH_JWKS_REFETCH_S", "11", "auth.jwks_refetch_s"),
@@ -151,7 +152,8 @@ def test_zero_turns_a_limit_off(name: str):
             "REDIS_URL is a cluster:// address, which arrives in a later release;",
         ),
         ({"CELERY_BROKER_URL": "amqp://a"}, "CELERY_BROKER_URL starts with no scheme that is known;"),
-        ({"STORE_URL": "couchbase://a/b"}, "STORE_URL is a couchbase:// address, but this release stores"),
+        ({"STORE_URL": "couchbase://a/b"}, "STORE_URL names no user and password; set couchbase://USER:PASS"),
+        ({"STORE_DURABILITY": "all"}, "STORE_DURABILITY is 'all', which is not known; set auto or majority or"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT is 'xml', which is not known; set text or json"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL is 'loud', which is not known; set DEBUG or INFO or"),
         (

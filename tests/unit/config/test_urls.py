@@ -6,8 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from config.couchbase_url import read_couchbase
 from config.env import SettingError
-from config.urls import SentinelAddress, check_jwks, check_redis, place_of, read_sentinel, read_sqlite, scheme_of
+from config.urls import (
+    SentinelAddress,
+    check_jwks,
+    check_redis,
+    place_of,
+    read_sentinel,
+    read_sqlite,
+    read_store,
+    scheme_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +105,7 @@ def test_a_store_file_is_read(url: str, file: str):
 @pytest.mark.parametrize(
     ("url", "fault"),
     [
-        ("couchbase://joe:hush@db/chat", "is a couchbase:// address, but this release stores in SQLite only"),
+        ("sqlite:///var/chat.db?mode=ro", "has options after a '?', and an SQLite file takes none"),
         ("postgres://joe:hush@db/chat", "starts with no scheme that is known"),
         ("var/chat.db", "starts with no scheme that is known"),
         ("sqlite://var/chat.db", "names no file"),
@@ -109,6 +119,18 @@ def test_a_store_address_is_refused_without_showing_a_part_of_it(url: str, fault
         read_sqlite("STORE_URL", url)
     assert str(caught.value).startswith(f"STORE_URL {fault}")
     assert "four slashes" in caught.value.mend
+    assert "hush" not in str(caught.value)
+
+
+def test_a_store_is_a_file_or_a_cluster():
+    assert read_store("STORE_URL", "sqlite:///var/chat.db") == Path("var/chat.db")
+    assert read_store("STORE_URL", "couchbase://joe:hush@db/chat") == read_couchbase("couchbase://joe:hush@db/chat")
+
+
+def test_a_cluster_is_refused_with_its_own_mend_and_without_showing_a_part_of_it():
+    with pytest.raises(SettingError) as caught:
+        read_store("STORE_URL", "couchbases://joe:hush@db")
+    assert str(caught.value).startswith("STORE_URL names no bucket; set couchbase://USER:PASSWORD@HOST")
     assert "hush" not in str(caught.value)
 
 

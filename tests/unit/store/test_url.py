@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from chat.store.base import Kind
+from chat.store.couchbase.adapter import CouchbaseStore
 from chat.store.sqlite import SqliteStore
 from chat.store.url import open_store
+from config.durability import StoreDurability
 
 
 def test_file_is_made_under_the_working_folder_when_the_path_is_relative(
@@ -35,16 +37,21 @@ def test_nothing_is_made_when_no_call_came_yet(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_cluster_has_its_own_adapter_and_connects_to_nothing_yet() -> None:
+    with closing(open_store("couchbase://user:secret@db.invalid/chat", StoreDurability.NONE)) as store:
+        assert isinstance(store, CouchbaseStore)
+
+
 @pytest.mark.parametrize(
     ("url", "fault"),
     [
         ("", "no scheme"),
         ("var/chat.db", "no scheme"),
         ("sqlite:/var/chat.db", "no scheme"),
-        ("postgres://localhost/chat", "unknown scheme"),
-        ("couchbase://user:secret@db.example/chat", "later release"),
-        ("sqlite://var/chat.db", "host"),
-        ("sqlite://", "host"),
+        ("postgres://localhost/chat", "no scheme"),
+        ("couchbase://user:secret@db.example", "no bucket"),
+        ("sqlite://var/chat.db", "no file"),
+        ("sqlite://", "no file"),
         ("sqlite:///", "no file"),
         ("sqlite:///var/", "no file"),
         ("sqlite:///:memory:", "in memory"),
@@ -56,6 +63,6 @@ def test_address_is_refused_in_one_line_when_no_adapter_fits(url: str, fault: st
         open_store(url)
     line = str(caught.value)
     assert line.startswith("STORE_URL ")
-    assert "sqlite:///var/chat.db" in line
+    assert "couchbase://USER:PASSWORD@HOST" in line
     assert "\n" not in line
     assert "secret" not in line
