@@ -1,4 +1,4 @@
-"""What a knock at the hosts of a cluster tells (wrong logins, TLS and the mock: tests/integration/test_stack_store)."""
+"""What a knock at the hosts of a cluster tells (with TLS and on the mock: tests/integration/test_stack_store)."""
 
 from __future__ import annotations
 
