@@ -21,6 +21,9 @@ class Commands(Protocol):
     def order(self, order: str) -> str:
         """Have the launcher do something."""
 
+    def get(self, path: str) -> bytes:
+        """Ask something of Couchbase's REST interface."""
+
     def post(self, path: str) -> None:
         """Send an order of Couchbase's REST interface."""
 

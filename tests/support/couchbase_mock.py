@@ -63,6 +63,11 @@ class CouchbaseMock:
         return self.bucket.url
 
     @property
+    def rest_port(self) -> int:
+        """Where HTTP is spoken: Couchbase's console has 8091 for that."""
+        return self._rest_port
+
+    @property
     def pid(self) -> int:
         """The running process's id."""
         return self._running().pid
@@ -154,6 +159,10 @@ class CouchbaseMock:
         if word == "ok":
             return answer
         raise RuntimeError(f"{order}: {answer or self._last_words()}")
+
+    def get(self, path: str) -> bytes:
+        """Ask something of Couchbase's REST interface."""
+        return self._ask(path)
 
     def post(self, path: str) -> None:
         """Send an order of Couchbase's REST interface."""
