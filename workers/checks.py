@@ -6,8 +6,11 @@ import errno
 import fcntl
 import os
 import socket
+import subprocess
+import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from config.env import SettingError, shown
@@ -18,6 +21,9 @@ from workers.redis_probe import probe
 
 REDIS_WAIT_S = 5.0  # a Redis that is started at the same time may need a moment
 RETRY_EVERY_S = 0.2
+STORE_WAIT_S = 12.0  # the check's own timeouts, on a busy machine
+STORE_CHECK = (sys.executable, "-m", "chat.store", "check", "--quiet")
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def check_folder(name: str, folder: Path) -> None:
@@ -72,9 +78,38 @@ def check_redis(name: str, url: str, wait_s: float = REDIS_WAIT_S) -> None:
         time.sleep(RETRY_EVERY_S)
 
 
-def check_store(settings: Settings) -> None:
-    """Make sure that the document file can be written, or made."""
+def check_store(settings: Settings, environ: Mapping[str, str]) -> None:
+    """Make sure that the document file can be written, or made, or that the cluster takes us."""
     file = settings.store.sqlite_path
+    if file is None:
+        raise_fault(ask_store(environ))
+        return
     check_folder("STORE_URL", file.parent)
     if file.is_dir() or (file.exists() and not os.access(file, os.W_OK)):
         raise SettingError("STORE_URL", f"leads to {file}, which can't be written", "name another file")
+
+
+def ask_store(environ: Mapping[str, str], wait_s: float = STORE_WAIT_S) -> str:
+    """Return the first fault that a check of the store finds, or nothing.
+
+    It runs in a process of its own: the SDK's threads and memory are none that every part should be forked from.
+    """
+    try:
+        told = subprocess.run(STORE_CHECK, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=wait_s)
+    except subprocess.TimeoutExpired:
+        return f"STORE_URL leads to a cluster that did not answer within {wait_s:g} s; start it or mend STORE_URL"
+    if told.returncode == 0:
+        return ""
+    lines = told.stderr.strip().splitlines()
+    # what begins with no setting is a crash of the check itself: its last line says most
+    faults = [line for line in lines if line.startswith("STORE_")]
+    return (faults or [f"STORE_URL could not be checked: {(lines or ['no word'])[-1]}; mend STORE_URL"])[0]
+
+
+def raise_fault(line: str) -> None:
+    """Raise the fault that a line tells: the setting, what is wrong and behind the last semicolon the mend."""
+    if not line:
+        return
+    name, _, rest = line.partition(" ")
+    fault, _, mend = rest.rpartition("; ")
+    raise SettingError(name, fault, mend)

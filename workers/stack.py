@@ -71,7 +71,7 @@ def prepare(environ: Mapping[str, str], table: Table = chat_parts) -> Plan:
     checks.check_ports(settings)
     checks.lock_data(data_dir)
     _check_servers(settings)
-    checks.check_store(settings)
+    checks.check_store(settings, own)
     valkey = None if settings.redis.url else _embed(settings, own, data_dir)
     if settings.auth.is_dev and not own.get("AUTH_SECRET"):
         own["AUTH_SECRET"] = dev_secret(data_dir, settings.redis.url)
