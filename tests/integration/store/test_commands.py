@@ -1,4 +1,4 @@
-"""`python -m chat.store` as an operator uses it: on SQLite, on CouchbaseMock and from one to the other."""
+"""`chat.store.__main__` and `chat.store.copy_command` as an operator uses them, on SQLite and on CouchbaseMock."""
 
 from __future__ import annotations
 
