@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -50,8 +50,8 @@ def copy_kind(
     """Copy the documents of a kind; raises StoreUnavailable when a store stays away, with nothing to undo."""
     tally = Tally()
     for keys in _batches(listing.keys(kind)):
-        found = _patiently(partial(source.get_many, kind, keys))
-        there = _patiently(partial(target.get_many, kind, keys))
+        found = patiently(partial(source.get_many, kind, keys))
+        there = patiently(partial(target.get_many, kind, keys))
         for document, outcome in _insert_all(target, found.values(), there):
             _count(tally, document, outcome, target, may_overwrite)
         advance(len(keys))
@@ -63,9 +63,21 @@ def compare_kind(kind: Kind, listing: Listing, source: Store, target: Store, adv
     sums = (Digest(), Digest())
     for keys in _batches(listing.keys(kind)):
         for digest, store in zip(sums, (source, target), strict=True):
-            digest.add(_patiently(partial(store.get_many, kind, keys)).values())
+            digest.add(patiently(partial(store.get_many, kind, keys)).values())
         advance(len(keys))
     return sums[0].side(), sums[1].side()
+
+
+def patiently(call: Callable[[], T], pauses_s: Sequence[float] | None = None) -> T:
+    """Call until it is no outage, as often as there are pauses and once more; raises StoreUnavailable."""
+    for pause_s in PAUSES_S if pauses_s is None else pauses_s:
+        try:
+            return call()
+        except StoreMisconfigured:
+            raise
+        except StoreUnavailable:
+            time.sleep(pause_s)
+    return call()
 
 
 class Digest:
@@ -122,7 +134,7 @@ def _count(tally: Tally, document: Document, outcome: Outcome, target: Store, ma
         case Exists(body) if body == document.body:
             tally.same += 1
         case Exists() if may_overwrite:
-            _patiently(partial(_overwrite, target, document))
+            patiently(partial(_overwrite, target, document))
             tally.overwritten += 1
         case Exists():
             tally.differing.append(document.key)
@@ -141,15 +153,3 @@ def _overwrite(target: Store, document: Document) -> None:
         except (CasMismatch, DocumentExists, DocumentMissing):
             continue  # somebody was faster: look again
         return
-
-
-def _patiently(call: Callable[[], T]) -> T:
-    """Call until it is no outage, for a while."""
-    for pause_s in PAUSES_S:
-        try:
-            return call()
-        except StoreMisconfigured:
-            raise
-        except StoreUnavailable:
-            time.sleep(pause_s)
-    return call()

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from chat.store.base import Kind
-from chat.store.copy import Advance, Side, Tally, compare_kind, copy_kind
+from chat.store.copy import Advance, Side, Tally, compare_kind, copy_kind, patiently
 from chat.store.listing import Listing
 from chat.store.sqlite_listing import sqlite_listing
 from chat.store.url import open_store
@@ -21,6 +21,7 @@ from config.env import SettingError
 from config.urls import read_store
 
 ENVIRONMENT = "env:"  # a password in a variable is in no list of processes
+FIRST_PAUSES_S = (0.5, 0.5)  # a busy machine may take longer to connect than one call of the store waits
 SHOWN_KEYS = 5  # of documents that were not copied
 
 Sides = Mapping[Kind, tuple[Side, Side]]
@@ -40,7 +41,7 @@ def copy_all(source: str, target: str, durability: StoreDurability, *, may_overw
         closing(open_store(from_url, durability)) as from_,
         closing(open_store(to_url, durability)) as to,
     ):
-        to.ping()  # before a long count
+        patiently(to.ping, FIRST_PAUSES_S)  # before a long count
         counts = {kind: listing.count(kind) for kind in Kind}
         with _bar("copying", counts) as advance:
             tallies = {

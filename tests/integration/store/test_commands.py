@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from chat.store.base import Insert, Kind, Store
+from chat.store.copy import patiently
 from chat.store.couchbase.listing import couchbase_listing
 from chat.store.url import open_store
 from config.couchbase_url import read_couchbase
@@ -37,6 +38,7 @@ def file_url(tmp_path: Path) -> str:
 @pytest.fixture
 def target(couchbase_bucket: MockBucket) -> Iterator[Store]:
     with closing(open_store(couchbase_bucket.url)) as store:
+        patiently(store.ping)  # connected: a busy machine may take longer than one call waits
         yield store
 
 
@@ -88,7 +90,6 @@ def test_everything_is_the_same_when_it_went_to_couchbase_and_back(
 def test_a_copy_ends_right_when_it_was_killed_in_the_middle(
     file_url: str, couchbase_bucket: MockBucket, target: Store
 ) -> None:
-    target.ping()
     killed = start("copy", file_url, couchbase_bucket.url)
     eventually(lambda: target.get(Kind.MESSAGE, f"room~{MESSAGES // 4:012}"), TIMEOUT_S, every_s=0.005)
     killed.send_signal(signal.SIGKILL)
@@ -104,7 +105,6 @@ def test_a_copy_ends_right_when_it_was_killed_in_the_middle(
 def test_a_copy_goes_on_when_the_cluster_fails_for_a_while(
     file_url: str, couchbase_bucket: MockBucket, target: Store
 ) -> None:
-    target.ping()
     copying = start("copy", file_url, couchbase_bucket.url)
     eventually(lambda: target.get(Kind.MESSAGE, f"room~{MESSAGES // 4:012}"), TIMEOUT_S, every_s=0.005)
     with couchbase_bucket.failing(Status.TEMPORARY_FAILURE, Operation.ADD):
