@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from chat.store.base import Store
+from chat.errors import StoreUnavailable
+from chat.store.base import Kind, Store
 from chat.store.couchbase.adapter import CouchbaseStore
-from chat.store.couchbase.session import Timeouts
+from chat.store.couchbase.session import Timeouts, open_bucket
 from chat.store.offloaded import OffloadedStore
 from chat.store.sqlite import SqliteStore
 from chat.store.url import open_store
 from config.couchbase_url import read_couchbase
 from tests.support.couchbase_bucket import MockBucket, Status
 from tests.support.couchbase_mock import CouchbaseMock
+from tests.support.wait import eventually
 
 OUTAGE_TIMEOUT_S = 0.05
 HASTY = Timeouts(operation_s=0.2, call_s=0.4)
@@ -84,7 +88,52 @@ def contract_bucket(shared_couchbase: CouchbaseMock) -> Iterator[MockBucket]:
         yield bucket
 
 
-ADAPTERS = ("sqlite", "couchbase")
+def cluster_adapter(url: str) -> Adapter:
+    """A scope of its own on the cluster that COUCHBASE_TEST_URL names, where there are collections."""
+
+    @contextmanager
+    def outage() -> Iterator[None]:
+        pytest.skip("a cluster of somebody else's is not taken away")
+        yield
+
+    return Adapter(
+        url=url,
+        open=lambda: open_store(url),
+        open_hasty=lambda: CouchbaseStore(read_couchbase(url), timeouts=HASTY),
+        outage=outage,
+    )
+
+
+@pytest.fixture
+def cluster_url() -> Iterator[str]:
+    """The address of an empty scope, made for one test."""
+    url = os.environ["COUCHBASE_TEST_URL"]
+    address = replace(read_couchbase(url), scope=f"t{uuid.uuid4().hex[:12]}")
+    cluster, bucket = open_bucket(address, Timeouts())
+    with closing(cluster):
+        collections = bucket.collections()
+        collections.create_scope(address.scope)
+        for kind in Kind:
+            collections.create_collection(address.scope, kind.value)
+        scoped = f"{url.partition('?')[0]}?scope={address.scope}"
+        with closing(open_store(scoped)) as store:
+            eventually(lambda: all(is_usable(store, kind) for kind in Kind), 30)
+        yield scoped
+        collections.drop_scope(address.scope)
+
+
+def is_usable(store: Store, kind: Kind) -> bool:
+    """Return whether a new collection has arrived at every node."""
+    try:
+        store.get_many(kind, [f"~{n}" for n in range(200)])
+    except StoreUnavailable:
+        return False
+    return True
+
+
+ADAPTERS = ["sqlite", "couchbase"]
+if os.environ.get("COUCHBASE_TEST_URL"):
+    ADAPTERS.append("cluster")
 
 
 @pytest.fixture(params=[f"{each}{way}" for each in ADAPTERS for way in ("", "_offloaded")])
@@ -92,6 +141,8 @@ def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
     name, _, way = request.param.partition("_")
     if name == "sqlite":
         inner = sqlite_adapter(tmp_path)
+    elif name == "cluster":
+        inner = cluster_adapter(request.getfixturevalue("cluster_url"))
     else:
         bucket: MockBucket = request.getfixturevalue("contract_bucket")
         bucket.flush()
@@ -102,4 +153,5 @@ def adapter(request: pytest.FixtureRequest, tmp_path: Path) -> Adapter:
 @pytest.fixture
 def store(adapter: Adapter) -> Iterator[Store]:
     with closing(adapter.open()) as store:
+        eventually(lambda: is_usable(store, Kind.ROOM), 30)
         yield store

@@ -36,6 +36,11 @@ class GeventRun:
             preexec_fn=tied_to_me(signal.SIGKILL),
         )
 
+    def first_line(self) -> str:
+        """Return what the function printed first."""
+        assert self._process.stdout is not None
+        return str(self._process.stdout.readline()).rstrip()
+
     def result(self, timeout_s: float = 60) -> Any:
         """Return what the function returned; raises AssertionError with its stderr when it failed."""
         try:

@@ -9,7 +9,6 @@ nothing is confirmed.
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
@@ -41,6 +40,7 @@ from chat.store.couchbase.call import Call
 from chat.store.couchbase.connection import Connection
 from chat.store.couchbase.faults import ABSENT, CHANGED, IN_DOUBT, NOT_BY_PATH, outage_of
 from chat.store.couchbase.flight import Read, Swap
+from chat.store.couchbase.native import native_sleep
 from chat.store.couchbase.paths import as_changes
 from chat.store.couchbase.recent import Recent
 from chat.store.couchbase.session import Timeouts, open_session
@@ -209,7 +209,7 @@ class CouchbaseStore:
                 return landing
             if isinstance(landing, Exception) and not isinstance(landing, (CHANGED, *IN_DOUBT)):
                 raise call.fault(kind, key, landing) from landing
-            time.sleep(backoff_s * random.uniform(0.5, 1.0))
+            native_sleep(backoff_s * random.uniform(0.5, 1.0))
             backoff_s = min(backoff_s * 2, LONGEST_BACKOFF_S)
 
 

@@ -17,6 +17,7 @@ from couchbase.exceptions import (
     DurabilitySyncWriteAmbiguousException,
     FeatureUnavailableException,
     InternalSDKException,
+    InternalServerFailureException,
     InvalidArgumentException,
     InvalidValueException,
     PathInvalidException,
@@ -48,6 +49,7 @@ NOT_BY_PATH = (
     PathTooDeepException,
     ValueTooDeepException,
     DocumentNotJsonException,
+    InternalServerFailureException,  # a server that stumbles over the path
 )
 NO_SYNC_DURABILITY = (RequestCanceledException, FeatureUnavailableException, UnsupportedOperation)
 IMPOSSIBLE = (DurabilityImpossibleException, DurabilityInvalidLevelException)

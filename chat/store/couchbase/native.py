@@ -13,6 +13,7 @@ from gevent.monkey import get_original
 T = TypeVar("T")
 
 _allocate_lock, _start_new_thread = get_original("_thread", ["allocate_lock", "start_new_thread"])
+native_sleep: Callable[[float], None] = get_original("time", "sleep")
 
 
 def native_lock() -> Any:

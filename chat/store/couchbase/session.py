@@ -34,7 +34,7 @@ class Timeouts:
     operation_s: float = 2.5  # the SDK's own default for one key-value operation
     # All that one call does, connecting too. The settler takes a lost message for gone after 8 s, and a drain
     # must not store it after that; nor can one that waits renew its lease.
-    call_s: float = 4.5
+    call_s: float = 4.0  # where copies are asked for afterwards, the SDK takes half a second more
     connect_s: float = 4.0  # logging in, and opening the bucket
 
 
