@@ -47,7 +47,7 @@ class Sending:
         if isinstance(outcome, Accepted):
             self.nudge()
             if ack is not None:
-                session.tell(codec.ack_frame(ack, _result(draft, outcome.seq, outcome.epoch, "pending")))
+                session.tell(codec.ack_frame(ack, accepted_result(draft, outcome)))
             if draft.room_id not in session.rooms:
                 self._show_to_sender(session, draft, outcome)
         elif isinstance(outcome, Duplicate):
@@ -82,10 +82,7 @@ class Sending:
     def _answer_duplicate(self, session: Session, ack: codec.Ack, draft: Draft, known: Duplicate) -> None:
         """Answer a repeat with the state of the first: in the ack, or else by the event that told it."""
         if ack is not None:
-            result = _result(draft, known.seq, known.epoch, known.state)
-            if known.state == "failed":
-                result["error"] = _error(known)
-            session.tell(codec.ack_frame(ack, result))
+            session.tell(codec.ack_frame(ack, known_result(draft, known)))
         elif known.state == "failed":
             told = {"tempId": draft.temp_id, "roomId": draft.room_id, "error": _error(known)}
             session.tell(codec.event_frame("message-failed", told))
@@ -100,6 +97,17 @@ class Sending:
         if document is not None:
             name = message_id(draft.room_id, known.seq, known.epoch)
             session.tell(confirmed_frame(draft.temp_id, name, durable_message(document.body)))
+
+
+def accepted_result(draft: Draft, accepted: Accepted) -> dict[str, Any]:
+    """Return what the sender of a new message is answered."""
+    return _result(draft, accepted.seq, accepted.epoch, "pending")
+
+
+def known_result(draft: Draft, known: Duplicate) -> dict[str, Any]:
+    """Return what the sender of a repeat is answered: the state of the first."""
+    result = _result(draft, known.seq, known.epoch, known.state)
+    return {**result, "error": _error(known)} if known.state == "failed" else result
 
 
 def _result(draft: Draft, seq: int, epoch: str, state: str) -> dict[str, Any]:
