@@ -18,10 +18,12 @@ from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
 from chat.services.announcing import Announcer, Sweep
 from chat.services.cold_start import ColdStart
+from chat.services.message_telling import EVENTS, MessageTelling
 from chat.services.reconcile import Reconcile
 from chat.services.room_changes import EVENT as ROOM_UPDATED
 from chat.services.room_changes import RoomChanges
 from chat.services.rooms import Rooms
+from chat.services.stored_messages import StoredMessages
 from chat.services.sweep import sweep
 from tasks.context import WorkContext, work_context
 from tasks.persist import send_drain
@@ -52,12 +54,11 @@ def announce_overdue() -> None:
     """Tell rooms of changes that were stored, or half stored, when a server died."""
     context = work_context()
     events = RedisEvents(context.client, log_length=context.settings.path.log_length)
-    changes = RoomChanges(
-        rooms_of(context),
-        Announcer(events, ColdStart(RedisRoomLog(context.client), context.store).warm),
-        RedisMembers(context.client),
-    )
-    if finished := Sweep(events, {ROOM_UPDATED: changes.finish}).run():
+    room_log = RedisRoomLog(context.client)
+    announcer = Announcer(events, ColdStart(room_log, context.store).warm)
+    changes = RoomChanges(rooms_of(context), announcer, RedisMembers(context.client))
+    telling = MessageTelling(StoredMessages(context.store, room_log), announcer)
+    if finished := Sweep(events, {ROOM_UPDATED: changes.finish} | dict.fromkeys(EVENTS, telling.finish)).run():
         Counters(context.client).add_work({"changes_finished": finished})
         log.warning("changes-finished", extra={"count": finished})
 

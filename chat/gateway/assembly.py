@@ -32,10 +32,12 @@ from chat.gateway.identity.tickets import Tickets
 from chat.gateway.joining import Joining
 from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
+from chat.gateway.posting import Posting
 from chat.gateway.presence import LivePresence
 from chat.gateway.rate import JoinRate, UserRate
 from chat.gateway.relay import Relay
 from chat.gateway.rest import members as rest_members
+from chat.gateway.rest import messages as rest_messages
 from chat.gateway.rest import presence as rest_presence
 from chat.gateway.rest import rooms as rest_rooms
 from chat.gateway.revocations import Revocations
@@ -50,17 +52,22 @@ from chat.gateway.writer import write_all
 from chat.hub import Hub, Statuses
 from chat.protocol.frames import text_frame
 from chat.services.accept import AcceptService
+from chat.services.amending import Amending
 from chat.services.announcing import Announcer
 from chat.services.cold_start import ColdStart
 from chat.services.drafting import Drafting
+from chat.services.edit_history import EditHistory
 from chat.services.fates import Fates
 from chat.services.history import History
 from chat.services.looking import Looking
 from chat.services.membership import Membership
+from chat.services.message_telling import MessageTelling
 from chat.services.presence import Presence
+from chat.services.roles import is_moderator
 from chat.services.room_changes import RoomChanges
 from chat.services.room_list import RoomList
 from chat.services.rooms import Rooms
+from chat.services.stored_messages import StoredMessages
 from chat.store.base import Store
 from chat.store.offloaded import OffloadedStore
 from config.settings import Settings
@@ -76,9 +83,8 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     rate = _shared_rate(settings.limits.messages_per_s, broker, node_id)
     domain_rooms = Rooms(store, member_limit=settings.limits.room_members)
     events = RedisEvents(broker.client, log_length=settings.path.log_length, node_id=node_id)
-    changes = RoomChanges(
-        domain_rooms, Announcer(events, cold_start.warm), broker.members, lambda appended: cut_offs.wait(appended)
-    )
+    announcer = Announcer(events, cold_start.warm)
+    changes = RoomChanges(domain_rooms, announcer, broker.members, lambda appended: cut_offs.wait(appended))
     membership = Membership(
         domain_rooms,
         broker.members,
@@ -122,23 +128,27 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     hub.on_cut = presence.removed
     revocations = Revocations(broker.revocations, hub)
     authenticator = _authenticator(settings, revocations)
+    drafting = _drafting(settings)
+    history = History(broker.log, store, cold_start.locate)
+    messages = StoredMessages(store, broker.log, gevent.sleep)
+    amending = Amending(
+        messages,
+        EditHistory(store),
+        MessageTelling(messages, announcer),
+        drafting.check_edit,
+        lambda room_id, user_id: is_moderator(domain_rooms.roster(room_id), user_id),
+    )
     dispatcher = Dispatcher(
         hub,
         membership,
-        Sending(
-            _drafting(settings),
-            accept,
-            rate,
-            unconfirmed,
-            store,
-            nudge,
-        ),
+        Sending(drafting, accept, rate, unconfirmed, store, nudge),
         Joining(rooms, broker.log, cut_offs.require_still_in),
-        History(broker.log, store, cold_start.locate),
+        history,
         Fates(broker.log, cold_start.locate),
         settings.limits.rooms_per_socket,
         JoinRate(settings.limits.joins_per_s),
         presence,
+        amending,
         lambda session, token: expiry.refresh(session, authenticator.verify(token)),
     )
     lobby = Lobby(
@@ -156,6 +166,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
             rest_rooms.blueprint(domain_rooms, changes, RoomList(domain_rooms, store, broker.members)),
             rest_members.blueprint(changes),
             rest_presence.blueprint(presence),
+            rest_messages.blueprint(membership, history, Posting(drafting, accept, rate, nudge), amending),
         ],
         stats,
         Readiness(_probes(settings, broker, store), relay),

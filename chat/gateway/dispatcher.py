@@ -24,7 +24,9 @@ from chat.gateway.sending import Sending
 from chat.gateway.session import INBOX_LIMIT, Session
 from chat.hub import Hub
 from chat.model.clock import now_ms, rfc3339
+from chat.model.ids import MessageRef
 from chat.protocol import codec
+from chat.services.amending import Amending, ref_of
 from chat.services.fates import Fates
 from chat.services.history import History, Page
 from chat.services.membership import Membership
@@ -50,6 +52,7 @@ class Dispatcher:
     rooms_per_socket: int
     join_rate: JoinRate
     presence: LivePresence
+    amending: Amending
     refresh: Callable[[Session, str], dict[str, Any]] = no_refresh  # with a fresh token
 
     def on_message(self, connection: Connection, payload: bytes) -> None:
@@ -191,6 +194,25 @@ class Dispatcher:
     def _get_presence(self, session: Session, command: codec.GetPresence) -> dict[str, Any]:
         return self.presence.look(session.user_id, session.rooms, command.data.users)
 
+    def _edit(self, session: Session, command: codec.Edit) -> dict[str, Any]:
+        ref = self._ref(session, command.data.message)
+        return {"message": msgspec.Raw(self.amending.edit(session.user_id, ref, command.data.content))}
+
+    def _delete(self, session: Session, command: codec.Delete) -> dict[str, Any]:
+        self.amending.delete(session.user_id, self._ref(session, command.data.message))
+        return {"messageId": command.data.message}
+
+    def _react(self, session: Session, command: codec.React) -> dict[str, Any]:
+        data = command.data
+        remove = data.remove if isinstance(data.remove, bool) else None
+        done = self.amending.react(session.user_id, self._ref(session, data.message), data.emoji, remove)
+        return {"action": done.action, "reactions": done.reactions}
+
+    def _ref(self, session: Session, message_id: str) -> MessageRef:
+        ref = ref_of(message_id)
+        self._require(session, ref.room_id)
+        return ref
+
     def _beat(self, session: Session, command: codec.Heartbeat) -> None:
         self.presence.beat(session)
         told = {"serverTime": rfc3339(now_ms())}
@@ -206,6 +228,9 @@ _SLOW: dict[type, Callable[[Dispatcher, Session, Any], Any]] = {
     codec.Authenticate: Dispatcher._authenticate,
     codec.Send: Dispatcher._send,
     codec.Join: Dispatcher._join,
+    codec.Edit: Dispatcher._edit,
+    codec.Delete: Dispatcher._delete,
+    codec.React: Dispatcher._react,
     codec.GetMessages: Dispatcher._get_messages,
     codec.GetFate: Dispatcher._get_fate,
     codec.GetPresence: Dispatcher._get_presence,

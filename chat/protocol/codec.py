@@ -103,6 +103,36 @@ class GetPresenceData(Struct, frozen=True, gc=False):
         return _either(self.userIds, self.user_ids, "userIds")
 
 
+class EditData(Struct, frozen=True, gc=False):
+    content: str
+    messageId: str | Maybe = UNSET  # noqa: N815
+    message_id: str | Maybe = UNSET
+
+    @property
+    def message(self) -> str:
+        return _either(self.messageId, self.message_id, "messageId")
+
+
+class DeleteData(Struct, frozen=True, gc=False):
+    messageId: str | Maybe = UNSET  # noqa: N815
+    message_id: str | Maybe = UNSET
+
+    @property
+    def message(self) -> str:
+        return _either(self.messageId, self.message_id, "messageId")
+
+
+class ReactData(Struct, frozen=True, gc=False):
+    emoji: str
+    messageId: str | Maybe = UNSET  # noqa: N815
+    message_id: str | Maybe = UNSET
+    remove: bool | Maybe | None = UNSET
+
+    @property
+    def message(self) -> str:
+        return _either(self.messageId, self.message_id, "messageId")
+
+
 class NoData(Struct, frozen=True, gc=False):
     """The event needs no data; whatever is in it is ignored."""
 
@@ -149,12 +179,39 @@ class GetPresence(Struct, frozen=True, gc=False, tag_field="event", tag="get-pre
     ack: Ack = None
 
 
+class Edit(Struct, frozen=True, gc=False, tag_field="event", tag="edit-chat-message"):
+    data: EditData
+    ack: Ack = None
+
+
+class Delete(Struct, frozen=True, gc=False, tag_field="event", tag="delete-chat-message"):
+    data: DeleteData
+    ack: Ack = None
+
+
+class React(Struct, frozen=True, gc=False, tag_field="event", tag="react-chat-message"):
+    data: ReactData
+    ack: Ack = None
+
+
 class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat"):
     data: NoData = NoData()
     ack: Ack = None
 
 
-Command = Authenticate | Join | Leave | Send | GetMessages | GetFate | GetPresence | Heartbeat
+Command = (
+    Authenticate
+    | Join
+    | Leave
+    | Send
+    | Edit
+    | Delete
+    | React
+    | GetMessages
+    | GetFate
+    | GetPresence
+    | Heartbeat
+)
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)

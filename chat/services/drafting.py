@@ -75,22 +75,31 @@ class Drafting:
         body = self._encode(members)[1:-1]
         return Draft(outgoing.room_id, sender_id, temp_id, at, rfc3339(at + self._give_up_ms), body)
 
+    def check_edit(self, content: str) -> None:
+        """Return when a message may say this from now on; raises InvalidRequest."""
+        if not content or content.isspace():
+            raise InvalidRequest("content is empty; write something, or delete the message", field="content")
+        self._check_size(content)
+
     def _check(self, outgoing: Outgoing) -> None:
         content = outgoing.content
         if (not content or content.isspace()) and not outgoing.attachments:
             raise InvalidRequest("content is empty; write something or attach something", field="content")
         # cheap first: UTF-8 has at most 4 bytes a character
         if len(content) * 4 > self._content_limit_bytes:
-            size = len(content.encode())
-            if size > self._content_limit_bytes:
-                limit = self._content_limit_bytes
-                raise InvalidRequest(f"content has {size} bytes; send at most {limit}", field="content")
+            self._check_size(content)
         if outgoing.reply_to is not None:
             self._check_reply(outgoing)
         if outgoing.attachments:
             self._check_attachments(outgoing.attachments)
         if outgoing.metadata and self._size(outgoing.metadata, "metadata") > METADATA_LIMIT_BYTES:
             raise InvalidRequest(f"metadata is larger than {METADATA_LIMIT_BYTES} bytes of JSON", field="metadata")
+
+    def _check_size(self, content: str) -> None:
+        size = len(content.encode())
+        if size > self._content_limit_bytes:
+            limit = self._content_limit_bytes
+            raise InvalidRequest(f"content has {size} bytes; send at most {limit}", field="content")
 
     def _check_reply(self, outgoing: Outgoing) -> None:
         ref = parse_message_id(outgoing.reply_to or "")

@@ -10,6 +10,11 @@ MODERATORS = (Role.ADMIN, Role.OWNER)
 Members = dict[str, Member]
 
 
+def is_moderator(roster: Roster, user_id: str) -> bool:
+    """Tell whether the user may take away what others wrote; nobody may in a direct room."""
+    return roster.role_of(user_id) in MODERATORS
+
+
 def require_member(roster: Roster, user_id: str) -> Role:
     """Return the user's role; raises NotAMember."""
     role = roster.role_of(user_id)

@@ -39,6 +39,7 @@ class Kind(StrEnum):
     ROOM = "room"
     MEMBERS = "members"
     USER_ROOMS = "user_rooms"
+    EDITS = "edits"
 
 
 @dataclass(frozen=True, slots=True)

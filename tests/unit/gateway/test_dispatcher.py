@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -14,6 +14,7 @@ from chat.gateway.dispatcher import Dispatcher
 from chat.gateway.rate import JoinRate
 from chat.gateway.session import INBOX_LIMIT
 from chat.model.room import RoomType
+from chat.services.amending import Reacted
 from chat.services.fates import Fates
 from chat.services.history import History
 from chat.store.sqlite import SqliteStore
@@ -22,6 +23,24 @@ from tests.support.keeping import Keeping
 from tests.support.local_server import ROOM, serving
 from tests.support.memory import LocalClient, turn
 from tests.support.presence import live_presence
+
+
+class Amendments:
+    """Takes every amendment."""
+
+    def __init__(self, done: list[tuple[Any, ...]]) -> None:
+        self.done = done
+
+    def edit(self, user_id: str, ref: Any, content: str) -> bytes:
+        self.done.append(("edit", user_id, ref.seq, content))
+        return b'{"content":"ho"}'
+
+    def delete(self, user_id: str, ref: Any) -> None:
+        self.done.append(("delete", user_id, ref.seq))
+
+    def react(self, user_id: str, ref: Any, emoji: str, remove: bool | None) -> Reacted:
+        self.done.append(("react", user_id, ref.seq, emoji, remove))
+        return Reacted("added", {emoji: [user_id]})
 
 
 class Counter:
@@ -34,6 +53,7 @@ class Counter:
         self.rooms.create(RoomType.GROUP, "ann", ["bob"], room_id=ROOM, name=None)
         self.rooms.create(RoomType.GROUP, "bob", [], room_id="closed", name=None)
         self.membership = keeping.membership
+        self.amended: list[tuple[Any, ...]] = []
         self.dispatcher = Dispatcher(
             server.hub,
             self.membership,
@@ -44,6 +64,7 @@ class Counter:
             rooms_per_socket,
             JoinRate(joins_per_s),
             live_presence(server.hub),
+            cast("Any", Amendments(self.amended)),
         )
 
     def client(self, user_id: str = "ann") -> LocalClient:
@@ -270,3 +291,40 @@ def test_no_room_is_joined_when_one_of_them_cannot_be_read(counter):
     assert ack["data"]["error"]["code"] == "unavailable"
     assert ann.session.rooms == set()
     assert ann.session not in counter.server.hub.rooms[ROOM].listeners
+
+
+@pytest.mark.parametrize(
+    ("event", "data", "result", "done"),
+    [
+        (
+            "edit-chat-message",
+            {"messageId": f"{ROOM}.7.abcd1234", "content": "ho"},
+            {"message": {"content": "ho"}},
+            ("edit", "ann", 7, "ho"),
+        ),
+        (
+            "delete-chat-message",
+            {"message_id": f"{ROOM}.7.abcd1234"},
+            {"messageId": f"{ROOM}.7.abcd1234"},
+            ("delete", "ann", 7),
+        ),
+        (
+            "react-chat-message",
+            {"messageId": f"{ROOM}.7.abcd1234", "emoji": "👍", "remove": False},
+            {"action": "added", "reactions": {"👍": ["ann"]}},
+            ("react", "ann", 7, "👍", False),
+        ),
+    ],
+)
+def test_an_amendment_is_answered_when_a_member_asks(counter, event, data, result, done):
+    [told] = counter.ask(counter.client(), event, data)
+    assert (told["data"]["ok"], told["data"]["result"]) == (True, result)
+    assert counter.amended == [done]
+
+
+@pytest.mark.parametrize("event", ["edit-chat-message", "delete-chat-message", "react-chat-message"])
+def test_an_amendment_is_refused_when_a_stranger_asks(counter, event):
+    data = {"messageId": "closed.1.abcd1234", "content": "x", "emoji": "x"}
+    [told] = counter.ask(counter.client(), event, data)
+    assert told["data"]["error"]["code"] == "not-a-member"
+    assert counter.amended == []
