@@ -26,7 +26,6 @@ UNNAMED = {
     "chat.errors": "types without behaviour: every test of a refusal names one of them",
     "chat.gateway.lobby": "runs under every test that connects to a server process",
     "chat.gateway.nudge": "runs under every test that sends to a server process",
-    "chat.gateway.relay": "runs under every test that joins a room of a server process",
     "chat.gateway.routes": "runs under every test that asks a server process",
     "chat.gateway.assembly": "puts a server together: every test that starts one runs it",
     "chat.gateway.server": "starts and stops a server: every test that starts one runs it",

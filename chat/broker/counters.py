@@ -34,9 +34,9 @@ class Counters:
         self._reported_at = -STALE_S  # monotonic
 
     @property
-    def is_listed(self) -> bool:
-        """Tell whether the other servers still count with the one that reports here."""
-        return time.monotonic() - self._reported_at < LISTED_S
+    def listed_until(self) -> float:
+        """Until when (monotonic) the other servers count with the one that reports here."""
+        return self._reported_at + LISTED_S
 
     def totals(self) -> dict[str, int]:
         """Return accepted, confirmed, retracted and waiting, and what workers count, by name."""

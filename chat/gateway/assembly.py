@@ -85,13 +85,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     events = RedisEvents(broker.client, log_length=settings.path.log_length, node_id=node_id)
     announcer = Announcer(events, cold_start.warm)
     changes = RoomChanges(domain_rooms, announcer, broker.members, lambda appended: cut_offs.wait(appended))
-    membership = Membership(
-        domain_rooms,
-        broker.members,
-        changes,
-        is_dev=settings.auth.is_dev,
-        is_live=lambda: relay.hears(keys.MEMBERS_CHANNEL) and broker.counters.is_listed,
-    )
+    membership = Membership(domain_rooms, broker.members, changes, is_dev=settings.auth.is_dev)
     nudge = Nudge(lambda: wake_drain(broker.client, send_wake_up))
     commit = GroupCommit(
         broker.address, outbox_limit=settings.limits.outbox_limit, log_length=settings.path.log_length
@@ -113,7 +107,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         node_id,
         on_lost=lambda: _all(cut_offs.connection_lost, rooms.connection_lost),
         on_again=again,
-        on_turn=hub.flush,
+        on_turn=lambda: _all(cut_offs.renew_trust, hub.flush),
     )
     presence = _presence(settings, broker, hub, store, node_id)
     cut_offs = CutOffs(
@@ -123,6 +117,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         accept.is_sending,
         lambda channel, payload: _publish(broker.client, channel, payload),
         broker.counters.live,
+        lambda: min(relay.heard_until(keys.MEMBERS_CHANNEL), broker.counters.listed_until),
         presence.removed,
     )
     hub.on_cut = presence.removed

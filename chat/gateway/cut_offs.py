@@ -50,7 +50,8 @@ class CutOffs:
     """This server's side of it, and the waiting for the others.
 
     `is_sending(room, whom)` tells of messages on their way; `live_nodes()` names the servers there are;
-    `on_removed(user, room)` is called on the server that was asked.
+    `heard_until()` says until when (monotonic) this one is among them and would have heard; `on_removed(user, room)`
+    is called on the server that was asked.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class CutOffs:
         is_sending: Callable[[str, str], bool],
         publish: Callable[[str, bytes], Any],
         live_nodes: Callable[[], Iterable[str]],
+        heard_until: Callable[[], float],
         on_removed: Callable[[str, str], object] = lambda _user_id, _room_id: None,
     ) -> None:
         self._node_id = node_id
@@ -69,6 +71,7 @@ class CutOffs:
         self._is_sending = is_sending
         self._publish = publish
         self._live_nodes = live_nodes
+        self._heard_until = heard_until
         self._on_removed = on_removed
         self._obeyed: dict[str, _Obeyed] = {}  # by token
         self._recent: dict[tuple[str, str], float] = {}
@@ -78,9 +81,14 @@ class CutOffs:
         """Begin to hear."""
         gevent.spawn(self._listen, ear)
 
+    def renew_trust(self) -> None:
+        """Believe what is in memory for a while longer, because all that was published so far was heard."""
+        self._membership.trusted_until = self._heard_until()
+
     def connection_lost(self) -> None:
         """Believe nothing that is in memory: the end of a membership may pass unheard."""
         self._lost_at = time.monotonic()
+        self._membership.trusted_until = 0.0
         self._membership.forget_all()
 
     def require_still_in(self, room_id: str, user_id: str, checked_at: float) -> None:

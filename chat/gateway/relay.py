@@ -86,13 +86,10 @@ class Relay:
         if not confirmed.wait(timeout_s):
             raise BrokerUnavailable("subscribe")
 
-    def hears(self, channel: str) -> bool:
-        """Tell whether whatever is published there now comes here, or its loss is noticed.
-
-        Not more than `SILENCE_S` can pass between a loss and a no.
-        """
+    def heard_until(self, channel: str) -> float:
+        """Return until when (monotonic) all that is published there comes here, or its loss was noticed."""
         confirmed = self._confirmed.get(channel.encode())
-        return confirmed is not None and confirmed.is_set() and time.monotonic() - self._heard_at < SILENCE_S
+        return self._heard_at + SILENCE_S if confirmed is not None and confirmed.is_set() else 0.0
 
     def forget(self, channels: Iterable[str]) -> None:
         """Stop hearing channels."""

@@ -7,9 +7,10 @@ hears of it, and not used while it may not have heard.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Protocol
 
 from chat.broker.base import CachedAnswer
@@ -42,7 +43,8 @@ class Entering(Protocol):
 class Membership:
     """Answers who is a member, and lets people into open rooms.
 
-    `is_live()` tells whether this process would hear of a membership's end.
+    `trusted_until` (monotonic) is the end of a lease: until then this process would have heard of a membership's
+    end, so that its memory may be believed.
     """
 
     def __init__(
@@ -52,13 +54,12 @@ class Membership:
         entering: Entering,
         *,
         is_dev: bool,
-        is_live: Callable[[], bool] = lambda: True,
     ) -> None:
         self._rooms = rooms
         self._cache = cache
         self._entering = entering
         self._is_dev = is_dev
-        self._is_live = is_live
+        self.trusted_until = math.inf
         self._local: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._ended = 0  # counts what was forgotten: an answer asked for before it is asked for again
         self.hits = 0
@@ -67,7 +68,7 @@ class Membership:
     def is_known(self, room_id: str, user_id: str) -> bool:
         """Tell, without waiting for anything, whether the user is known to be a member."""
         expires = self._local.get((room_id, user_id))
-        if expires is None or expires < time.monotonic() or not self._is_live():
+        if expires is None or min(expires, self.trusted_until) < time.monotonic():
             return False
         self.hits += 1
         return True

@@ -168,7 +168,7 @@ def test_numbers_and_temp_ids_outlive_the_loss_of_all_that_redis_knew(system: Ch
 def test_clients_resume_where_they_were_when_the_web_server_was_killed(system: ChatSystem, busy_room: str) -> None:
     tokens = [system.token(f"user-{number}-{busy_room}") for number in range(6)]
     clients = [system.client(token) for token in tokens]
-    epoch = [each.join(busy_room)["epoch"] for each in clients].pop()
+    joined = [each.join(busy_room) for each in clients]
     [web] = system.processes(WEB)
     for each in clients:
         each.shout_many(busy_room, 40)
@@ -182,8 +182,9 @@ def test_clients_resume_where_they_were_when_the_web_server_was_killed(system: C
 
     back = [system.client(token) for token in tokens]
     resent = 0
-    for old, client in zip(clients, back, strict=True):
-        since = {busy_room: {"epoch": epoch, "offset": max(old.seqs(busy_room), default=0)}}
+    for old, client, at in zip(clients, back, joined, strict=True):
+        offset = max([each["offset"] for each in old.shown(busy_room)], default=at["offset"])
+        since = {busy_room: {"epoch": at["epoch"], "offset": offset}}
         assert client.join(busy_room, since=since)["recovered"] is True
         for temp_id, fate in client.fates(busy_room, *old.sent).items():
             if fate["state"] == "unknown":

@@ -28,6 +28,6 @@ class Keeping:
         self.changes = RoomChanges(self.rooms, self.announcer, self.caches, self.awaited.append)
         self.membership = self.another(is_dev=is_dev)
 
-    def another(self, *, is_dev: bool = False, **options: Any) -> Membership:
+    def another(self, *, is_dev: bool = False) -> Membership:
         """Return what another server knows of memberships."""
-        return Membership(self.rooms, self.caches, self.changes, is_dev=is_dev, **options)
+        return Membership(self.rooms, self.caches, self.changes, is_dev=is_dev)

@@ -26,6 +26,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.forgotten: list[Any] = []
+        self.trusted_until = 0.0
 
     def forget(self, room_id: str, whom: str) -> None:
         self.forgotten.append((room_id, whom))
@@ -48,6 +49,7 @@ class Node:
             lambda _room, _whom: self.sending,
             lambda channel, payload: self.published.append((channel, payload)),
             lambda: self.live,
+            lambda: 77.0,
         )
 
     def hear(self, cut: str = "-", users: tuple[str, ...] = (), asked_by: str = "-") -> None:
@@ -178,8 +180,10 @@ def test_a_join_is_refused_when_its_user_was_cut_off_after_the_check(node):
 
 def test_nothing_in_memory_is_believed_when_the_link_was_lost(node):
     before = time.monotonic()
+    node.cut_offs.renew_trust()
+    assert node.memory.trusted_until == 77.0
     node.cut_offs.connection_lost()
-    assert node.memory.forgotten == ["all"]
+    assert (node.memory.forgotten, node.memory.trusted_until) == (["all"], 0.0)
     with pytest.raises(BrokerUnavailable):
         node.cut_offs.require_still_in(ROOM, "ann", before)
     node.cut_offs.require_still_in(ROOM, "ann", time.monotonic())

@@ -128,3 +128,18 @@ def test_the_sender_hears_of_it_when_the_outbox_is_full():
     each.submit("t1")
     each.broker.answer()
     assert each.outcomes == [("t1", Overloaded())]
+
+
+@pytest.mark.parametrize("is_cold", [True, False])
+def test_a_message_is_on_its_way_until_it_has_an_outcome(is_cold):
+    each = Service()
+    if not is_cold:
+        each._warm("room456")
+    each.submit("t1")
+    if is_cold:
+        each.broker.answer()  # it waits for the room to be warmed
+    places = [("room456", "ann"), ("room456", "*"), ("room456", "bob"), ("other", "ann"), ("other", "*")]
+    assert [each.service.is_sending(*place) for place in places] == [True, True, False, False, False]
+    each.warm()
+    each.broker.answer()
+    assert not each.service.is_sending("room456", "*")

@@ -168,11 +168,10 @@ def test_nothing_is_known_of_a_member_when_the_membership_ended(keeping, rooms):
 
 
 def test_memory_is_not_believed_when_the_process_may_not_have_heard(keeping, rooms):
-    live = [True]
-    each = keeping.another(is_live=lambda: live[0])
+    each = keeping.another()
     each.require("group", "bob")
     assert each.is_known("group", "bob")
-    live[0] = False
+    each.trusted_until = time.monotonic() - 0.001
     assert not each.is_known("group", "bob")
     each.require("group", "bob")  # from the shared set
     keeping.changes.remove_member("group", "ann", "bob")

@@ -1,0 +1,67 @@
+"""What a relay says of itself: whether it would hear; the tests of running servers have the rest."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from chat.gateway.relay import SILENCE_S, Relay
+
+
+class NoWire:
+    """A connection that takes everything and brings nothing."""
+
+    def open(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def set_timeout(self, seconds: float) -> None: ...
+
+    def send(self, commands: bytes) -> None: ...
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    clock = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    return clock
+
+
+@pytest.fixture
+def relay(clock: list[float]) -> Relay:
+    wire: Any = NoWire()
+    relay = Relay(
+        wire, lambda *_: None, "n0de", on_lost=lambda: None, on_again=lambda _: None, on_turn=lambda: None
+    )
+    relay._handlers[b"chat:members"] = lambda _: None
+    return relay
+
+
+def test_a_channel_is_heard_from_its_confirmation_until_the_link_is_lost(relay: Relay) -> None:
+    assert relay.heard_until("chat:members") == 0
+    relay._connect()
+    assert relay.heard_until("chat:members") == 0
+    relay._take_confirmation(b"chat:members")
+    assert relay.heard_until("chat:members") == 1000 + SILENCE_S
+    assert relay.heard_until("chat:other") == 0
+    relay._lose(OSError("gone"))
+    assert relay.heard_until("chat:members") == 0
+
+
+def test_a_channel_is_not_heard_any_more_when_nothing_came_for_too_long(relay: Relay, clock: list[float]) -> None:
+    relay._connect()
+    relay._take_confirmation(b"chat:members")
+    clock[0] += SILENCE_S - 1
+    relay._note_heard()
+    assert relay.heard_until("chat:members") == clock[0] + SILENCE_S
+    clock[0] += SILENCE_S
+    assert relay.heard_until("chat:members") <= clock[0]
+
+
+def test_what_waited_while_the_process_stood_still_is_not_taken_for_new(relay: Relay, clock: list[float]) -> None:
+    relay._connect()
+    clock[0] += SILENCE_S + 1
+    with pytest.raises(ConnectionError, match="nothing was read"):
+        relay._note_heard()
