@@ -220,8 +220,8 @@ class RoomChanges:
             self._caches.removed(room_id, after.record.revision, user_id)
         else:
             self._caches.drop(room_id, after.record.revision, [user_id])
-        if kind == ADDED and is_own and len(after.members) > QUIET_ABOVE:
-            self._announcer.drop(intent)
+        if kind == ADDED and is_own and not 1 < len(after.members) <= QUIET_ABOVE:
+            self._announcer.drop(intent)  # nobody else is there, or too many are
         else:
             self._tell(change, intent)
         return after
