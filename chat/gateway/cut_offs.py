@@ -50,7 +50,7 @@ class CutOffs:
     """This server's side of it, and the waiting for the others.
 
     `is_sending(room, whom)` tells of messages on their way; `live_nodes()` names the servers there are;
-    `heard_until()` says until when (monotonic) this one is among them and would have heard; `on_removed(user, room)`
+    `heard_until()` says until when (monotonic) this one is among them and would hear; `on_removed(user, room)`
     is called on the server that was asked.
     """
 

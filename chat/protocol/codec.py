@@ -200,17 +200,7 @@ class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat
 
 
 Command = (
-    Authenticate
-    | Join
-    | Leave
-    | Send
-    | Edit
-    | Delete
-    | React
-    | GetMessages
-    | GetFate
-    | GetPresence
-    | Heartbeat
+    Authenticate | Join | Leave | Send | Edit | Delete | React | GetMessages | GetFate | GetPresence | Heartbeat
 )
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 
