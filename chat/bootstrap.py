@@ -12,6 +12,7 @@ from chat.broker.log import RedisRoomLog
 from chat.broker.members import RedisMembers
 from chat.broker.revocations import RedisRevocations
 from chat.broker.tickets import RedisTickets
+from chat.broker.typing import RedisTyping
 from chat.store.base import Store
 from chat.store.url import open_store
 from config.settings import Settings
@@ -30,6 +31,7 @@ class Broker:
     counters: Counters
     tickets: RedisTickets
     revocations: RedisRevocations
+    typing: RedisTyping
 
 
 def redis_address(settings: Settings) -> RedisAddress:
@@ -53,6 +55,7 @@ def broker_of(settings: Settings) -> Broker:
         Counters(client),
         RedisTickets(client),
         RedisRevocations(client, keep_s=settings.auth.revocation_s),
+        RedisTyping(client),
     )
 
 

@@ -101,6 +101,11 @@ def user_rooms(user_id: str) -> str:
     return f"chat:user_rooms:{user_id}"
 
 
+def typing(room_id: str, user_id: str) -> str:
+    """Public key: the user types in the room, 3 s."""
+    return f"chat:typing:{room_id}:{user_id}"
+
+
 def msg_temp(temp_id: str) -> str:
     """Public key: the optimistic message as JSON, 60 s."""
     return f"chat:msg_temp:{temp_id}"

@@ -37,8 +37,10 @@ from chat.gateway.server import ChatServer
 from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Readiness, Stats
+from chat.gateway.typing import Typing
 from chat.gateway.writer import write_all
 from chat.hub import Hub
+from chat.protocol import codec
 from chat.protocol.frames import text_frame
 from chat.services.accept import AcceptService
 from chat.services.cold_start import ColdStart
@@ -81,6 +83,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     )
     revocations = Revocations(broker.revocations, hub)
     authenticator = _authenticator(settings, revocations)
+    typing = Typing(hub, membership, broker.typing.tell)
     dispatcher = Dispatcher(
         hub,
         membership,
@@ -98,8 +101,13 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         settings.limits.rooms_per_socket,
         JoinRate(settings.limits.joins_per_s),
         lambda session, token: expiry.refresh(session, authenticator.verify(token)),
+        quick={codec.Typing: typing.act},
+        slow={codec.Typing: typing.act_slowly},
+        on_sent=typing.stop,
+        on_left=typing.stop,
     )
     lobby = Lobby(hub, relay, dispatcher, _told_limits(settings), unconfirmed.sender_told, _admission(settings))
+    lobby.on_gone = typing.gone
     heartbeat = Heartbeat(settings.web.ping_after_s, settings.web.heartbeat_timeout_s)
     stats = Stats(node_id, hub, rooms, membership, broker.counters)
     gate = _gate(settings, broker, authenticator, revocations)
@@ -112,7 +120,9 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         stats,
         Readiness(_probes(settings, broker, store), relay),
     )
-    return ChatServer(settings, app, commit, relay, rooms, settler, nudge, lobby, heartbeat, stats, gate, rate)
+    return ChatServer(
+        settings, app, commit, relay, rooms, settler, nudge, lobby, heartbeat, stats, gate, rate, typing
+    )
 
 
 def _drafting(settings: Settings) -> Drafting:

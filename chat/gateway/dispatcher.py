@@ -7,8 +7,8 @@ client sends meanwhile waits behind it, up to a bound past which the client is n
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
@@ -35,6 +35,14 @@ def no_refresh(_session: Session, _token: str) -> dict[str, Any]:
     raise InvalidRequest("no token is taken here", field="token")
 
 
+def _unheard(_session: Session, _room_id: str) -> None:
+    """Stand in where nobody asks."""
+
+
+Quick = Callable[[Session, Any], bool]  # acts on a command in the hub; False when that needs waiting
+Slow = Callable[[Session, Any], Any]  # acts on a command in a greenlet and returns what its ack tells
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """Routes commands to services and answers them."""
@@ -48,6 +56,10 @@ class Dispatcher:
     rooms_per_socket: int
     join_rate: JoinRate
     refresh: Callable[[Session, str], dict[str, Any]] = no_refresh  # with a fresh token
+    quick: Mapping[type, Quick] = field(default_factory=dict)  # commands of other modules
+    slow: Mapping[type, Slow] = field(default_factory=dict)
+    on_sent: Callable[[Session, str], None] = _unheard  # called with the room
+    on_left: Callable[[Session, str], None] = _unheard
 
     def on_message(self, connection: Connection, payload: bytes) -> None:
         """Take one text message; called in the hub."""
@@ -85,13 +97,14 @@ class Dispatcher:
             if type(command) is codec.Send:
                 if not self.membership.is_known(command.data.room, session.user_id):
                     return False
-                self.sending.send(session, command)
+                self._pass_to_sending(session, command)
             elif type(command) is codec.Heartbeat:
                 self._beat(session, command)
             elif type(command) is codec.Leave:
                 self._leave(session, command)
             else:
-                return False
+                quick = self.quick.get(type(command))
+                return quick is not None and quick(session, command)
         except ChatError as exc:
             session.refuse(exc, codec.event_of(command), command.ack)
         return True
@@ -114,7 +127,8 @@ class Dispatcher:
 
     def _act_slowly(self, session: Session, command: codec.Command) -> None:
         try:
-            result = _SLOW[type(command)](self, session, command)
+            slow = self.slow.get(type(command))
+            result = slow(session, command) if slow else _SLOW[type(command)](self, session, command)
         except ChatError as exc:
             session.refuse(exc, codec.event_of(command), command.ack)
             return
@@ -123,7 +137,11 @@ class Dispatcher:
 
     def _send(self, session: Session, command: codec.Send) -> None:
         self._require(session, command.data.room)
+        self._pass_to_sending(session, command)
+
+    def _pass_to_sending(self, session: Session, command: codec.Send) -> None:
         self.sending.send(session, command)
+        self.on_sent(session, command.data.room)
 
     def _authenticate(self, session: Session, command: codec.Authenticate) -> dict[str, Any]:
         return self.refresh(session, command.data.token)
@@ -162,6 +180,7 @@ class Dispatcher:
             room = self.hub.rooms.get(room_id)
             if room is not None and room_id in session.rooms:
                 self.joining.leave(session, room)
+                self.on_left(session, room_id)
                 left.append(room_id)
         if command.ack is not None:
             session.tell(codec.ack_frame(command.ack, {"roomIds": left}))

@@ -43,6 +43,7 @@ class Lobby:
     limits: dict[str, Any]  # as `welcome` tells them
     user_told: Callable[[str, str, list[int]], list[int]]  # the account of unconfirmed messages
     admission: Admission = field(default_factory=lambda: Admission(0, 0))
+    on_gone: Callable[[Session], None] = lambda _: None
     sessions: dict[Session, None] = field(default_factory=dict)
 
     def enter(self, session: Session) -> None:
@@ -87,6 +88,7 @@ class Lobby:
             if room is not None:
                 room.remove(session)
         session.inbox.clear()
+        self.on_gone(session)
 
     def on_flood(self, connection: Connection) -> None:
         """Close a connection that sends frames too fast."""

@@ -16,6 +16,7 @@ from chat.gateway.rooms import LocalRooms
 from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Stats
+from chat.gateway.typing import Typing
 from chat.gateway.wsgi import ChatWSGIServer, make_listener
 from config.settings import Settings
 
@@ -38,6 +39,7 @@ class ChatServer:
     stats: Stats
     gate: Gate
     rate: SharedRate
+    typing: Typing
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -54,6 +56,7 @@ class ChatServer:
         self.stats.start()
         self.gate.start(self.relay)
         self.rate.start()
+        self.typing.start()
         self.http.start()
         _calm_collector()
 

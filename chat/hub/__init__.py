@@ -2,6 +2,7 @@
 
 from chat.hub.hub import Applied, Hub
 from chat.hub.room import Listener, Room
+from chat.hub.typing import Typist, Typists
 from chat.hub.unconfirmed import Unconfirmed, Waiting
 
-__all__ = ["Applied", "Hub", "Listener", "Room", "Unconfirmed", "Waiting"]
+__all__ = ["Applied", "Hub", "Listener", "Room", "Typist", "Typists", "Unconfirmed", "Waiting"]

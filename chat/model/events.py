@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from chat.model.clock import now_ms, rfc3339
 from chat.model.message import MessageFailure
 
 TEMP_MARK = b'"_temp":true,"confirm_by":"'
@@ -69,6 +70,19 @@ def failed_frame(temp_id: str, room_id: str, failure: MessageFailure) -> bytes:
     error = {"code": failure.code, "message": failure.text, "retryable": failure.retryable}
     data = {"tempId": temp_id, "roomId": room_id, "error": error}
     return msgspec.json.encode({"event": "message-failed", "data": data})
+
+
+def typing_frame(room_id: str, user_id: str, user_name: str, at_ms: int, *, is_typing: bool) -> bytes:
+    """Return `chat-user-typing`."""
+    who = {"userId": user_id, "userName": user_name, "roomId": room_id}
+    data = {**who, "isTyping": is_typing, "timestamp": rfc3339(at_ms)}
+    return msgspec.json.encode({"event": "chat-user-typing", "data": data})
+
+
+def typing_stopped(frame: bytes) -> bytes:
+    """Return the `chat-user-typing` that takes back another one."""
+    who = msgspec.json.decode(frame)["data"]
+    return typing_frame(who["roomId"], who["userId"], who["userName"], now_ms(), is_typing=False)
 
 
 class BatchConfirmed:

@@ -93,6 +93,21 @@ class GetFateData(Struct, frozen=True, gc=False):
         return _either(self.temp_ids, self.tempIds, "temp_ids")
 
 
+class TypingData(Struct, frozen=True, gc=False):
+    roomId: Id | Maybe = UNSET  # noqa: N815
+    room_id: Id | Maybe = UNSET
+    isTyping: bool | Maybe = UNSET  # noqa: N815
+    is_typing: bool | Maybe = UNSET
+
+    @property
+    def room(self) -> str:
+        return _either(self.roomId, self.room_id, "roomId")
+
+    @property
+    def is_on(self) -> bool:
+        return _either(self.isTyping, self.is_typing, "isTyping")
+
+
 class NoData(Struct, frozen=True, gc=False):
     """The event needs no data; whatever is in it is ignored."""
 
@@ -134,12 +149,17 @@ class GetFate(Struct, frozen=True, gc=False, tag_field="event", tag="get-send-fa
     ack: Ack = None
 
 
+class Typing(Struct, frozen=True, gc=False, tag_field="event", tag="chat-typing"):
+    data: TypingData
+    ack: Ack = None
+
+
 class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat"):
     data: NoData = NoData()
     ack: Ack = None
 
 
-Command = Authenticate | Join | Leave | Send | GetMessages | GetFate | Heartbeat
+Command = Authenticate | Join | Leave | Send | GetMessages | GetFate | Typing | Heartbeat
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
