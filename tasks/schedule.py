@@ -17,6 +17,7 @@ class Job:
 
 JOBS = (
     Job("tasks.maintenance.reclaim_outbox", 10, "the last net under lost wake-ups and killed workers"),
+    Job("tasks.maintenance.reconcile_unread", 30, "mends counts that a crash between two steps left wrong"),
     Job("tasks.maintenance.forget_consumers", 600, "each worker process that ever ran left a name behind"),
 )
 

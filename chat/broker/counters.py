@@ -22,7 +22,7 @@ class Counters:
         self._client = client
 
     def totals(self) -> dict[str, int]:
-        """Return accepted, confirmed, retracted, waiting, store_round_trips and drain_tasks."""
+        """Return accepted, confirmed, retracted, waiting, and what workers counted."""
         with translated("read counters"):
             pipeline = self._client.pipeline(transaction=False)
             for shard in range(keys.SHARDS):
@@ -31,7 +31,7 @@ class Counters:
             *shards, work = cast("list[dict[bytes, bytes]]", pipeline.execute())
         totals = {name: _sum(shards, name) for name in ("accepted", "confirmed", "retracted")}
         totals["waiting"] = totals["accepted"] - totals["confirmed"] - totals["retracted"]
-        return totals | {name: _sum([work], name) for name in ("store_round_trips", "drain_tasks")}
+        return totals | {name: _sum([work], name) for name in ("store_round_trips", "drain_tasks", "unread_drift")}
 
     def report(self, node_id: str, gauges: dict[str, int]) -> None:
         """Tell what this server holds."""

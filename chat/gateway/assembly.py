@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import gevent
 import redis
 
 from chat import bootstrap
+from chat.broker import keys
 from chat.broker.client import translated
 from chat.broker.group_commit import GroupCommit
 from chat.broker.rates import RedisRates
@@ -28,6 +30,8 @@ from chat.gateway.joining import Joining
 from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
 from chat.gateway.rate import JoinRate, UserRate
+from chat.gateway.reading import Reading
+from chat.gateway.recounter import Recounter
 from chat.gateway.relay import Relay
 from chat.gateway.revocations import Revocations
 from chat.gateway.rooms import LocalRooms
@@ -48,14 +52,28 @@ from chat.services.drafting import Drafting
 from chat.services.fates import Fates
 from chat.services.history import History
 from chat.services.membership import Membership
+from chat.services.preferences import Preferences
 from chat.services.rooms import Rooms
+from chat.services.seen import Seen
+from chat.services.unread import Unread
 from chat.store.base import Store
 from chat.store.offloaded import OffloadedStore
 from config.settings import Settings
 
+SEEN_PAUSE_S = 0.25  # between two wake-ups: a cursor that is raised often is stored a few times a second
 
-def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
-    """Put a server together; nothing is connected yet. `send_wake_up` sends the drain task."""
+
+@dataclass(frozen=True, slots=True)
+class WakeUps:
+    """What sends the tasks that a server wakes."""
+
+    drain: Callable[[], object]
+    seen: Callable[[], object]
+    recount: Callable[[], object]
+
+
+def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
+    """Put a server together; nothing is connected yet."""
     node_id = secrets.token_hex(6)
     broker = bootstrap.broker_of(settings)
     store = OffloadedStore(bootstrap.store_of(settings))
@@ -64,7 +82,15 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     rate = _shared_rate(settings.limits.messages_per_s, broker, node_id)
     domain_rooms = Rooms(store, member_limit=settings.limits.room_members)
     membership = Membership(domain_rooms, broker.members, is_dev=settings.auth.is_dev)
-    nudge = Nudge(lambda: wake_drain(broker.client, send_wake_up))
+    nudge = Nudge(lambda: wake_drain(broker.client, wake_ups.drain))
+    seen_nudge = Nudge(
+        lambda: wake_drain(broker.client, wake_ups.seen, lease=keys.SEEN_LEASE), pause_s=SEEN_PAUSE_S
+    )
+    recounter = Recounter(
+        broker.recounts,
+        broker.unread_counters.has_total,
+        lambda: wake_drain(broker.client, wake_ups.recount, lease=keys.RECOUNT_LEASE),
+    )
     commit = GroupCommit(
         broker.address, outbox_limit=settings.limits.outbox_limit, log_length=settings.path.log_length
     )
@@ -77,12 +103,29 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         Wire(broker.address),
         lambda channel, payload: _publish(broker.client, channel, payload),
         node_id,
-        on_lost=rooms.connection_lost,
+        on_lost=lambda: on_lost(),
         on_again=rooms.subscribed_again,
         on_turn=hub.flush,
     )
     revocations = Revocations(broker.revocations, hub)
     authenticator = _authenticator(settings, revocations)
+    preferences = Preferences(
+        store,
+        lambda user_id: relay.is_connected and hub.has_user(user_id),
+        lambda user_id: _publish(broker.client, keys.user_channel(user_id), b"settings"),
+    )
+
+    def on_lost() -> None:
+        rooms.connection_lost()
+        preferences.forget_all()
+
+    def on_raised(user_id: str, room_id: str) -> None:
+        seen_nudge()
+        recounter.seen(user_id, room_id)
+
+    seen = Seen(broker.reading, store, cold_start.locate, preferences.reads_in_private, on_raised)
+    unread = Unread(broker.reading, store)
+    reading = Reading(hub, membership, seen, unread, recounter.asked)
     typing = Typing(hub, membership, broker.typing.tell)
     dispatcher = Dispatcher(
         hub,
@@ -102,12 +145,19 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         JoinRate(settings.limits.joins_per_s),
         lambda session, token: expiry.refresh(session, authenticator.verify(token)),
         quick={codec.Typing: typing.act},
-        slow={codec.Typing: typing.act_slowly},
+        slow={
+            codec.Typing: typing.act_slowly,
+            codec.MarkSeen: reading.mark,
+            codec.GetUnread: reading.get_unread,
+        },
         on_sent=typing.stop,
         on_left=typing.stop,
+        standings=reading.standings,
     )
     lobby = Lobby(hub, relay, dispatcher, _told_limits(settings), unconfirmed.sender_told, _admission(settings))
     lobby.on_gone = typing.gone
+    lobby.on_user_event[b"unread"] = reading.hear
+    lobby.on_user_event[b"settings"] = lambda user_id, _: preferences.forget(user_id)
     heartbeat = Heartbeat(settings.web.ping_after_s, settings.web.heartbeat_timeout_s)
     stats = Stats(node_id, hub, rooms, membership, broker.counters)
     gate = _gate(settings, broker, authenticator, revocations)
@@ -119,9 +169,25 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         domain_rooms,
         stats,
         Readiness(_probes(settings, broker, store), relay),
+        reading,
+        preferences,
     )
     return ChatServer(
-        settings, app, commit, relay, rooms, settler, nudge, lobby, heartbeat, stats, gate, rate, typing
+        settings,
+        app,
+        commit,
+        relay,
+        rooms,
+        settler,
+        nudge,
+        lobby,
+        heartbeat,
+        stats,
+        gate,
+        rate,
+        typing,
+        seen_nudge,
+        recounter,
     )
 
 

@@ -7,7 +7,7 @@ client sends meanwhile waits behind it, up to a bound past which the client is n
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,12 @@ def _unheard(_session: Session, _room_id: str) -> None:
     """Stand in where nobody asks."""
 
 
+def _no_standings(_session: Session, _room_ids: Collection[str]) -> dict[str, dict[str, int]]:
+    """Stand in where nobody counts."""
+    return {}
+
+
+Standings = Callable[[Session, Collection[str]], dict[str, dict[str, int]]]
 Quick = Callable[[Session, Any], bool]  # acts on a command in the hub; False when that needs waiting
 Slow = Callable[[Session, Any], Any]  # acts on a command in a greenlet and returns what its ack tells
 
@@ -60,6 +66,7 @@ class Dispatcher:
     slow: Mapping[type, Slow] = field(default_factory=dict)
     on_sent: Callable[[Session, str], None] = _unheard  # called with the room
     on_left: Callable[[Session, str], None] = _unheard
+    standings: Standings = _no_standings  # what else the ack of a join tells of each room
 
     def on_message(self, connection: Connection, payload: bytes) -> None:
         """Take one text message; called in the hub."""
@@ -154,25 +161,30 @@ class Dispatcher:
         since = command.data.since if isinstance(command.data.since, dict) else {}
         for room_id in room_ids:
             self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
-        joined = self._join_all(session, {room_id: since.get(room_id) for room_id in room_ids})
+        positions = {room_id: since.get(room_id) for room_id in room_ids}
+        joined, standings = self._join_all(session, positions, is_told=command.ack is not None)
         if command.ack is not None:
-            result = {"rooms": {room_id: each.result() for room_id, each in joined.items()}}
+            told = {room_id: each.result() | standings.get(room_id, {}) for room_id, each in joined.items()}
+            result = {"rooms": told}
             session.tell(codec.ack_frame(command.ack, result))
         if settled := b"".join([each.settled for each in joined.values()]):
             session.connection.send_frame(settled)
 
-    def _join_all(self, session: Session, since: dict[str, codec.Position | None]) -> dict[str, Joined]:
+    def _join_all(
+        self, session: Session, since: dict[str, codec.Position | None], *, is_told: bool
+    ) -> tuple[dict[str, Joined], dict[str, dict[str, int]]]:
         """Join rooms, or none of them: what a failure finds joined for this request is left again."""
         present = set(session.rooms)
         joined: dict[str, Joined] = {}
         try:
             for room_id, position in since.items():
                 joined[room_id] = self.joining.join(session, room_id, position)
+            standings = self.standings(session, list(since)) if is_told else {}
         except ChatError:
             for room_id in joined.keys() - present:
                 self.joining.leave(session, self.hub.rooms[room_id])
             raise
-        return joined
+        return joined, standings
 
     def _leave(self, session: Session, command: codec.Leave) -> None:
         left = []

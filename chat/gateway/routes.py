@@ -12,10 +12,13 @@ from chat.gateway.gate import Gate
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.identity import Identity
 from chat.gateway.lobby import Lobby
-from chat.gateway.rest import dev, problems, revocations, tickets
+from chat.gateway.reading import Reading
+from chat.gateway.rest import dev, me, problems, revocations, tickets
+from chat.gateway.rest import reading as rest_reading
 from chat.gateway.rest import rooms as rest_rooms
 from chat.gateway.session import Session
 from chat.gateway.stats import Readiness, Stats
+from chat.services.preferences import Preferences
 from chat.services.rooms import Rooms
 
 BODY_LIMIT_BYTES = 1024 * 1024
@@ -29,6 +32,8 @@ def create_app(
     rooms: Rooms,
     stats: Stats,
     readiness: Readiness,
+    reading: Reading,
+    preferences: Preferences,
 ) -> Flask:
     """Return the Flask app."""
     app = Flask(__name__, static_folder=None)
@@ -39,6 +44,8 @@ def create_app(
     app.register_blueprint(tickets.blueprint(gate.tickets))
     app.register_blueprint(revocations.blueprint(gate.revocations))
     app.register_blueprint(rest_rooms.blueprint(rooms))
+    app.register_blueprint(rest_reading.blueprint(reading, rooms))
+    app.register_blueprint(me.blueprint(preferences))
     if gate.authenticator.is_dev:
         app.register_blueprint(dev.blueprint(gate.authenticator))
     _add_sockets(app, gate, lobby, heartbeat, limits)

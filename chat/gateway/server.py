@@ -11,6 +11,7 @@ from chat.gateway.gate import Gate
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
+from chat.gateway.recounter import Recounter
 from chat.gateway.relay import Relay
 from chat.gateway.rooms import LocalRooms
 from chat.gateway.settler import Settler
@@ -40,6 +41,8 @@ class ChatServer:
     gate: Gate
     rate: SharedRate
     typing: Typing
+    seen_nudge: Nudge
+    recounter: Recounter
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -57,6 +60,8 @@ class ChatServer:
         self.gate.start(self.relay)
         self.rate.start()
         self.typing.start()
+        self.seen_nudge.start()
+        self.recounter.start()
         self.http.start()
         _calm_collector()
 

@@ -75,6 +75,7 @@ class Stats:
             "messagesRetracted": totals["retracted"],
             "storeRoundTrips": totals["store_round_trips"],
             "drainTasks": totals["drain_tasks"],
+            "unreadDrift": totals["unread_drift"],
         }
 
     def _report(self) -> None:

@@ -105,6 +105,14 @@ class Hub:
         if listeners:
             self._fanout([each.writer for each in listeners], b"".join([self._framing(each) for each in frames]))
 
+    def tell_user_outside(self, user_id: str, room_id: str | None, frame: bytes) -> None:
+        """Send a frame to a user's connections, but those that are in that room."""
+        room = self.rooms.get(room_id) if room_id is not None else None
+        listeners = self.users.get(user_id, ())
+        writers = [each.writer for each in listeners if room is None or each not in room.listeners]
+        if writers:
+            self._fanout(writers, self._framing(frame))
+
     def pass_on(self, room: Room, passing: Passing) -> None:
         """Tell the room what is not kept: that somebody types or has seen something."""
         if passing.kind == "typing":

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 PASSING_KINDS = ("typing", "seen")
 
 
@@ -60,6 +62,28 @@ class UserEvents(NamedTuple):
 def passing(kind: str, user_id: str, frame: bytes, *, is_on: bool = True) -> bytes:
     """Return what `read_room` reads as `Passing`."""
     return f"{kind} {user_id} {int(is_on)}\n".encode() + frame
+
+
+class UnreadTold(NamedTuple):
+    """What changed in a user's unread counts; `is_new` for a message that only those outside the room missed."""
+
+    room_id: str
+    is_new: bool
+    frame: bytes
+
+
+def unread_payload(room_id: str, unread: int, total: int, *, is_new: bool) -> bytes:
+    """Return what `read_unread` reads."""
+    told = {"roomId": room_id, "unread": unread, "total": total}
+    frame = msgspec.json.encode({"event": "unread-counts", "data": told})
+    return f"unread {room_id} {int(is_new)}\n".encode() + frame
+
+
+def read_unread(payload: bytes) -> UnreadTold:
+    """Read what a user's channel says of unread counts."""
+    header, frame = payload.split(b"\n", 1)
+    _, room_id, is_new = header.decode().split(" ")
+    return UnreadTold(room_id, is_new == "1", frame)
 
 
 def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed | Passing:

@@ -37,6 +37,9 @@ class Kind(StrEnum):
     ROOM = "room"
     MEMBERS = "members"
     USER_ROOMS = "user_rooms"
+    CURSOR = "cursor"
+    REMOVED = "removed"
+    USER = "user"
 
 
 @dataclass(frozen=True, slots=True)

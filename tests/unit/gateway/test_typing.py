@@ -39,7 +39,8 @@ class Scene:
     def __init__(self, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.server, self.now, self.told = server, 100.0, list[tuple[str, bool]]()
         self.members = Members()
-        self.typing = Typing(server.hub, self.members, self._tell)
+        members: Any = self.members
+        self.typing = Typing(server.hub, members, self._tell)
         self.fault: Exception | None = None
         monkeypatch.setattr(typing_module, "monotonic", lambda: self.now)
         monkeypatch.setattr("chat.hub.hub.monotonic", lambda: self.now)
