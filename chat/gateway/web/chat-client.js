@@ -8,7 +8,7 @@
 //
 // Every event of the server is dispatched under its own name, and besides:
 //   status   {state, code, reason, retryInMs}   connecting | online | waiting | ended (does not come back by itself)
-//   joined   {roomId, recovered, isFirst, lastSeq}   isFirst or not recovered: read the history
+//   joined   {roomId, recovered, isFirst, lastSeq, readSeq, unread}   isFirst or not recovered: read the history
 //   refused  {roomId, error}                    the room can't be joined
 //   fate     {tempId, roomId, state, id, seq, error}   what became of something this client sent
 //   beat     {}                                 the server answered a heartbeat
@@ -173,10 +173,10 @@ export class ChatClient extends EventTarget {
     const since = isFirst ? undefined : { [roomId]: { epoch: room.epoch, offset: room.offset } };
     try {
       const { rooms } = await this.ask("join-chat-rooms", { roomIds: [roomId], since });
-      const { epoch, offset, recovered, last_seq: lastSeq } = rooms[roomId];
+      const { epoch, offset, recovered, last_seq: lastSeq, read_seq: readSeq, unread } = rooms[roomId];
       const known = epoch === room.epoch ? room.offset : 0; // offsets of another epoch count from anew
       Object.assign(room, { epoch, offset: Math.max(offset, room.seen, known) });
-      this.dispatch("joined", { roomId, recovered, isFirst, lastSeq });
+      this.dispatch("joined", { roomId, recovered, isFirst, lastSeq, readSeq, unread });
       await this.delivery.settleRoom(roomId);
       room.isReady = true;
       this.delivery.sendWaiting();

@@ -35,7 +35,10 @@ export class View {
         this.composer.edit(message.content);
       },
     });
-    this.composer = new Composer((text) => this.#send(text));
+    this.composer = new Composer(
+      (text) => this.#send(text),
+      (text) => this.app?.typing.wrote(this.app.current, text),
+    );
     installTheme(byId("theme"));
     byId("sign-out").addEventListener("click", onSignOut);
     byId("reconnect").addEventListener("click", () => this.app.reconnect());
@@ -72,7 +75,7 @@ export class View {
     document.body.dataset.pane = roomId === null ? "rooms" : "room";
     if (location.hash !== addressOf(roomId ?? "")) history.replaceState(null, "", addressOf(roomId ?? ""));
     byId("room-name").textContent = roomId ?? "";
-    if (roomId !== null && this.isVisible) this.app.store.room(roomId).unseen = 0;
+    this.app.look();
     if (this.shownRoom !== roomId) this.composer.showRoom(roomId);
     this.shownRoom = roomId;
     this.changed(roomId);
@@ -119,6 +122,8 @@ export class View {
     if (!room || !changed.has(current)) return;
     this.messages.render(room);
     this.#showWriters(room);
+    const typing = this.app.typing.line(current);
+    if (byId("typing").textContent !== typing) byId("typing").textContent = typing;
   }
 
   // There is no presence in this release: these are the people whose messages were seen, here or not.
