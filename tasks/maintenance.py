@@ -14,6 +14,7 @@ from tasks.seen import send_seen
 from tasks.unread import send_recount
 
 USERS_CHECKED = 50  # by one run
+BEHIND = 1000  # askings: several rounds of a recount
 SCAN_STEPS = 20  # of 500 keys each: the whole of Redis is looked through in turns
 CONSUMER_IDLE_MS = 600_000  # a living consumer that is quiet for so long loses nothing but its name
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ def reclaim_outbox() -> None:
 def reconcile_unread() -> None:
     """Check the unread counts of some users against the stored messages, others each time."""
     context = work_context()
-    if context.recounts.waiting():
+    if context.recounts.waiting() > BEHIND:
         return  # counters are behind, and that is known: nothing would be learned
     checked = context.reconcile().check(context.counters.sample(USERS_CHECKED, SCAN_STEPS))
     if checked.drift:

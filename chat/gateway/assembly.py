@@ -123,7 +123,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         seen_nudge()
         recounter.seen(user_id, room_id)
 
-    seen = Seen(broker.reading, store, cold_start.locate, preferences.reads_in_private, on_raised)
+    seen = Seen(broker.reading, store, cold_start.locate, preferences.reads_in_private, on_raised, recounter.asked)
     unread = Unread(broker.reading, store)
     reading = Reading(hub, membership, seen, unread, recounter.asked)
     typing = Typing(hub, membership, broker.typing.tell)

@@ -35,6 +35,10 @@ class Recounter:
         """Have counted what a user has left, and the user's connections told; never blocks."""
         self._ask(f"s {user_id} {room_id}")
 
+    def changed(self, room_id: str) -> None:
+        """Have counted what a room's members have left: a message was removed; never blocks."""
+        self._ask(f"r {room_id}")
+
     def asked(self, user_id: str) -> None:
         """Have the counters filled for a user who asked, if they are not there; never blocks."""
         self._ask(f"u {user_id}")

@@ -22,6 +22,8 @@ TAKE = 200  # marks at once
 USERS_AT_ONCE = 200
 RUN_S = 2.0  # then another run goes on, behind the other tasks of the worker
 PAUSE_S = 0.1  # between two rounds, so that a busy room is counted ten times a second at most
+REST = 3  # times as long as a round took: Redis is there for messages first
+LONGEST_PAUSE_S = 2.0  # less than the lease lives
 
 
 class Counters(Protocol):
@@ -82,8 +84,10 @@ class Recount:
         self._lease.take()
         while time.monotonic() < ends_at:
             self._lease.hold()
+            began_at = time.monotonic()
             if self.round():
-                self._sleep(PAUSE_S)
+                took_s = time.monotonic() - began_at
+                self._sleep(min(max(PAUSE_S, REST * took_s), LONGEST_PAUSE_S))
                 continue
             self._lease.release()
             if not self.round():  # who asked while we held the lease sent no wake-up

@@ -3,15 +3,51 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 import msgspec
 
-from chat.errors import DocumentExists, DocumentMissing
+from chat.errors import BrokerUnavailable, DocumentExists, DocumentMissing
 from chat.model.cursor import BLOCK, RemovedRecord, removed_key
 from chat.store.base import Kind, Store
 
+TRIES = 3  # a cold room is warmed, and may be lost again
 _removed = msgspec.json.Decoder(RemovedRecord)
+
+
+class Numbers(Protocol):
+    """The broker's removed numbers; `remove` answers None for a cold room."""
+
+    def remove(self, room_id: str, seqs: Collection[int]) -> int | None: ...
+
+
+class Removing:
+    """Takes the numbers of deleted messages out of the count.
+
+    `locate(room)` warms a room that Redis lost, `on_changed(room)` has its members' counters counted anew. The
+    store is told by the `seen` task.
+    """
+
+    def __init__(
+        self, numbers: Numbers, locate: Callable[[str], object], on_changed: Callable[[str], None]
+    ) -> None:
+        self._numbers = numbers
+        self._locate = locate
+        self._on_changed = on_changed
+
+    def remove(self, room_id: str, seqs: Collection[int]) -> int:
+        """Return how many of them were counted until now; safe to repeat.
+
+        Raises: BrokerUnavailable, StoreUnavailable, RoomNotFound.
+        """
+        for _ in range(TRIES):
+            removed = self._numbers.remove(room_id, seqs)
+            if removed is not None:
+                self._on_changed(room_id)
+                return removed
+            self._locate(room_id)
+        raise BrokerUnavailable("remove numbers")
 
 
 def read_removed(store: Store, room_id: str, last_seq: int) -> set[int]:

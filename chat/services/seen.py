@@ -48,8 +48,9 @@ class _Identity(msgspec.Struct):
 class Seen:
     """Marks and their readers.
 
-    `locate(room)` warms a room that Redis lost, `is_private(user)` tells who reads without others being told, and
-    `on_raised(user, room)` is called when the user's counters have changed.
+    `locate(room)` warms a room that Redis lost, `is_private(user)` tells who reads without others being told;
+    `on_raised(user, room)` is called when it was news, `on_unchanged(user)` when it was not: the user's public
+    counters are gone in either case.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Seen:
         locate: Callable[[str], object],
         is_private: Callable[[str], bool],
         on_raised: Callable[[str, str], None],
+        on_unchanged: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._reading = reading
         self._store = store
         self._locate = locate
         self._is_private = is_private
         self._on_raised = on_raised
+        self._on_unchanged = on_unchanged
 
     def mark(
         self, room_id: str, user_id: str, *, seq: int | None = None, message_id: str | None = None
@@ -82,6 +85,8 @@ class Seen:
             if marked.standing is not None:
                 if marked.status == "raised":
                     self._on_raised(user_id, room_id)
+                else:
+                    self._on_unchanged(user_id)
                 return marked.standing
             if marked.status == "cold":
                 self._locate(room_id)

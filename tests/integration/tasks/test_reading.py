@@ -19,7 +19,7 @@ from chat.model.cursor import Cursor, Standing
 from chat.model.message import message_key
 from chat.services import recount as recount_module
 from chat.services.reconcile import Reconcile
-from chat.services.removed import read_removed
+from chat.services.removed import Removing, read_removed
 from chat.services.store_seen import StoreSeen
 from chat.store.base import Kind
 from tests.support.reading import ReadingScene
@@ -318,3 +318,19 @@ def test_a_cursor_is_made_by_sending(scene: ReadingScene) -> None:
     scene.send("r1", "ann")
     scene.drain()
     assert scene.cursor("r1", "ann") == Cursor(3, 0, 0)
+
+
+def test_a_deleted_message_is_not_counted_wherever_its_room_is(scene: ReadingScene) -> None:
+    changed: list[str] = []
+    removing = Removing(scene.reading, scene.cold_start.locate, changed.append)
+    scene.make("r1", USERS)
+    scene.send("r1", "ann", count=4)
+    scene.drain()
+    scene.client.flushall()  # a cold room is warmed on the way
+    assert removing.remove("r1", [2]) == 1
+    assert removing.remove("r1", [2, 3]) == 1
+    assert changed == ["r1", "r1"]
+    assert scene.count("r1", "bob") == 2
+    assert scene.store_seen() == 2
+    scene.client.flushall()
+    assert scene.count("r1", "bob") == 2

@@ -36,8 +36,9 @@ def test_many_askings_are_one_mark_and_one_wake_up(books):
     for _ in range(3):
         books.recounter.seen("ann", "r1")
         books.recounter.asked("bob")
+        books.recounter.changed("r2")
     books.recounter.flush()
-    assert books.marked == ["s ann r1", "u bob"]
+    assert books.marked == ["s ann r1", "u bob", "r r2"]
     assert books.wakes == 1
 
 
