@@ -87,6 +87,7 @@ PLACES = [
     ("DRAIN_LINGER_MS", "151", "path.drain_linger_ms"),
     ("RECLAIM_IDLE_S", "6", "path.reclaim_idle_s"),
     ("WORKER_CONCURRENCY", "3", "path.worker_concurrency"),
+    ("UNREAD_REFRESH_MEMBERS", "3", "path.unread_refresh_members"),
     ("LOG_LEVEL", "DEBUG", "log.level"),
     ("LOG_FORMAT", "json", "log.format"),
 ]
