@@ -13,12 +13,14 @@ import sys
 from gevent.event import Event
 from gevent.signal import signal as on_signal
 
-from chat.gateway.assembly import build
+from chat.gateway.assembly import WakeUps, build
 from chat.gateway.server import ChatServer
 from config.env import SettingError
 from config.logging import configure
 from config.settings import load_settings
 from tasks.persist import send_drain
+from tasks.seen import send_seen
+from tasks.unread import send_recount
 from workers.celery_app import app as celery_app
 
 log = logging.getLogger("chat.app")
@@ -29,7 +31,7 @@ def create_server() -> ChatServer:
     settings = load_settings(os.environ)
     configure(settings.log.level, settings.log.format)
     celery_app.set_default()  # where the wake-up is sent
-    return build(settings, send_drain)
+    return build(settings, WakeUps(send_drain, send_seen, send_recount))
 
 
 def main() -> int:

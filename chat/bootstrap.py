@@ -9,10 +9,14 @@ import redis
 from chat.broker.client import RedisAddress, connect
 from chat.broker.counters import Counters
 from chat.broker.log import RedisRoomLog
+from chat.broker.marks import Recounts
 from chat.broker.members import RedisMembers
 from chat.broker.presence_view import RedisPresenceView
+from chat.broker.reading import RedisReading
 from chat.broker.revocations import RedisRevocations
 from chat.broker.tickets import RedisTickets
+from chat.broker.typing import RedisTyping
+from chat.broker.unread_counters import UnreadCounters
 from chat.store.base import Store
 from chat.store.url import open_store
 from config.settings import Settings
@@ -32,6 +36,10 @@ class Broker:
     tickets: RedisTickets
     revocations: RedisRevocations
     presence_view: RedisPresenceView
+    typing: RedisTyping
+    reading: RedisReading
+    recounts: Recounts
+    unread_counters: UnreadCounters
 
 
 def redis_address(settings: Settings) -> RedisAddress:
@@ -56,6 +64,10 @@ def broker_of(settings: Settings) -> Broker:
         RedisTickets(client),
         RedisRevocations(client, keep_s=settings.auth.revocation_s),
         RedisPresenceView(client),
+        RedisTyping(client),
+        RedisReading(client),
+        Recounts(client),
+        UnreadCounters(client),
     )
 
 

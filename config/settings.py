@@ -112,6 +112,7 @@ class PathSettings:
     drain_linger_ms: int  # how long a drain waits for more before it ends
     reclaim_idle_s: float  # after so long a dead worker's messages are taken over
     worker_concurrency: int  # processes of the persist worker
+    unread_refresh_members: int  # in rooms up to this size a message counts everybody's unread anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,7 @@ def _path(env: Env) -> PathSettings:
         drain_linger_ms=env.whole("DRAIN_LINGER_MS", 150, 0, 10_000),
         reclaim_idle_s=env.number("RECLAIM_IDLE_S", 5.0, 0.1, 3600),
         worker_concurrency=env.whole("WORKER_CONCURRENCY", 2, 1, 64),
+        unread_refresh_members=env.whole("UNREAD_REFRESH_MEMBERS", 100, 0, 10_000),
     )
 
 

@@ -9,14 +9,25 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import redis
 
+from chat.broker import keys
 from chat.broker.client import RedisAddress, connect
+from chat.broker.log import RedisRoomLog
+from chat.broker.marks import Marks, Recounts, unstored
 from chat.broker.outbox import Outbox
+from chat.broker.reading import RedisReading
+from chat.broker.unread_counters import UnreadCounters
 from chat.broker.wake import DrainLease
+from chat.services.cold_start import ColdStart
 from chat.services.drain import DrainPolicy, Patience
+from chat.services.reconcile_unread import Reconcile
+from chat.services.recount import Recount
+from chat.services.room_sizes import RoomSizes
+from chat.services.unread import Unread
 from chat.store.base import Store
 from chat.store.url import open_store
 from config.env import SettingError
@@ -34,7 +45,23 @@ class WorkContext:
     store: Store
     outbox: Outbox
     lease: DrainLease
+    unstored: Marks
+    seen_lease: DrainLease
+    recounts: Recounts
+    recount_lease: DrainLease
+    reading: RedisReading
+    counters: UnreadCounters
+    sizes: RoomSizes
     patience: Patience = field(default_factory=Patience)
+
+    @property
+    def unread(self) -> Unread:
+        """What counts from positions."""
+        return Unread(self.reading, self.store)
+
+    def recount(self) -> Recount:
+        """Return a run that brings the counters up to date."""
+        return Recount(self.recounts, self.counters, self.unread, self.sizes, self.recount_lease)
 
     @property
     def policy(self) -> DrainPolicy:
@@ -45,6 +72,24 @@ class WorkContext:
             linger_s=path.drain_linger_ms / 1000,
             reclaim_idle_s=path.reclaim_idle_s,
             give_up_s=path.give_up_s,
+        )
+
+    def reconcile(self) -> Reconcile:
+        """Return what checks unread counts against the stored messages."""
+        room_log = RedisRoomLog(self.client)
+
+        def recount(user_ids: Collection[str]) -> None:
+            self.counters.drop_users(user_ids)
+            self.recounts.mark(f"u {user_id}" for user_id in user_ids)
+
+        return Reconcile(
+            self.unread,
+            self.reading,
+            self.counters,
+            self.store,
+            room_log.waiting,
+            ColdStart(room_log, self.store).locate,
+            recount,
         )
 
 
@@ -69,12 +114,21 @@ def open_context(settings: Settings) -> WorkContext:
     """Return clients for these settings, under a consumer name that no other process has or had."""
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     client = connect(redis_address(settings))
+    store = open_store(settings.store.url, settings.store.durability)
+    counters = UnreadCounters(client)
     return WorkContext(
         settings,
         client,
-        open_store(settings.store.url, settings.store.durability),
+        store,
         Outbox(client, consumer=name, log_length=settings.path.log_length),
         DrainLease(client, name),
+        unstored(client),
+        DrainLease(client, name, key=keys.SEEN_LEASE),
+        Recounts(client),
+        DrainLease(client, name, key=keys.RECOUNT_LEASE),
+        RedisReading(client),
+        counters,
+        RoomSizes(store, counters.sizes, limit=settings.path.unread_refresh_members),
     )
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
+from kombu.exceptions import OperationalError
 
+from chat.broker import keys
+from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
 from chat.services.drain import Drain
 from tasks.context import work_context
+from tasks.unread import send_recount
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +26,22 @@ def drain() -> None:
     context = work_context()
     try:
         parts = (context.outbox, context.store, context.lease, context.policy)
-        is_unfinished = Drain(*parts, patience=context.patience).run()
+        is_unfinished = Drain(*parts, patience=context.patience, on_settled=_ask_recount).run()
     except BrokerUnavailable as exc:
         log.warning("drain-interrupted", extra={"error": str(exc), "action": "the next wake-up goes on"})
         return
     if is_unfinished:
         send_drain()
+
+
+def _ask_recount(room_ids: set[str]) -> None:
+    """Have the unread counts of rooms counted anew; what fails here harms no message."""
+    context = work_context()
+    try:
+        context.recounts.mark(f"r {room_id}" for room_id in room_ids)
+        wake_drain(context.client, send_recount, lease=keys.RECOUNT_LEASE)
+    except (BrokerUnavailable, OperationalError, OSError) as exc:
+        log.warning("recount-not-asked", extra={"error": str(exc), "action": "go on"})
 
 
 def send_drain() -> None:

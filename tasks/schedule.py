@@ -24,6 +24,7 @@ JOBS = (
         "memberships are kept twice and cached: reconcile room and membership caches",
     ),
     Job("tasks.maintenance.sweep_presence", 10, "a server that was killed takes nobody offline"),
+    Job("tasks.maintenance.reconcile_unread", 30, "mends counts that a crash between two steps left wrong"),
     Job("tasks.maintenance.forget_consumers", 600, "each worker process that ever ran left a name behind"),
 )
 

@@ -18,6 +18,7 @@ from tasks.schedule import beat_schedule
 from workers.celery_broker import beat_settings, broker_settings
 from workers.self_heal import SelfHeal
 
+TASK_MODULES = ("tasks.persist", "tasks.seen", "tasks.unread", "tasks.maintenance")
 QUEUES = ("persist", "seen", "unread", "push", "maintenance")
 
 # A hung task must end by itself long before the broker hands it to a second worker.
@@ -48,7 +49,7 @@ def make_app(settings: Settings) -> Celery:
     Raises: SettingError, when no Redis is named.
     """
     url = settings.celery.broker_url or redis_address(settings).url
-    app = Celery("chat", include=["tasks.persist", "tasks.maintenance"], set_as_current=True)
+    app = Celery("chat", include=TASK_MODULES, set_as_current=True)
     broker = broker_settings(url)
     options = {**TRANSPORT_OPTIONS, **broker.pop("broker_transport_options", {})}
     app.conf.update(_FIXED, **broker, **beat_settings(url), broker_transport_options=options)

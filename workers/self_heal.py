@@ -1,4 +1,4 @@
-"""While a worker serves `persist`, what waits in the outbox is drained, without beat and without a server.
+"""While a worker serves `persist`, `seen` or `unread`, what waits for it is done, without beat and a server.
 
 Likewise what a dead server had stored and not told is told.
 
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable, Collection
 from typing import Any
 
 from celery import bootsteps
 from kombu.exceptions import OperationalError
 
+from chat.broker import keys
 from chat.broker.client import RedisAddress, connect
 from chat.broker.events import RedisEvents
+from chat.broker.marks import Recounts, unstored
 from chat.broker.outbox import Outbox
 from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
@@ -24,10 +27,13 @@ from config.settings import load_settings
 from tasks.context import redis_address
 from tasks.maintenance import send_announce_overdue
 from tasks.persist import send_drain
+from tasks.seen import send_seen
+from tasks.unread import send_recount
 
 EVERY_S = 2.0
 TIMEOUT_S = 0.5  # it runs on the worker's own loop, which must not stand still for long
-QUEUE = "persist"
+QUEUES = ("persist", "seen", "unread")
+Look = tuple[Callable[[], bool], Callable[[], object], str]  # whether something waits, the wake-up, its lease
 log = logging.getLogger(__name__)
 
 
@@ -43,9 +49,10 @@ class SelfHeal(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def start(self, consumer: Any) -> None:
         """Begin, also after the broker was lost and found again."""
-        if QUEUE not in consumer.app.amqp.queues.consume_from:
+        queues = [name for name in QUEUES if name in consumer.app.amqp.queues.consume_from]
+        if not queues:
             return
-        self._watch = Watch(redis_address(load_settings(os.environ)))
+        self._watch = Watch(redis_address(load_settings(os.environ)), queues)
         self._watch.look(is_first=True)
         self._timer = consumer.timer.call_repeatedly(EVERY_S, self._watch.look)
 
@@ -62,10 +69,16 @@ class SelfHeal(bootsteps.StartStopStep):  # type: ignore[misc]
 class Watch:
     """Wakes the drain when something waits, and the sweep; says once that it can't, and once that it can again."""
 
-    def __init__(self, address: RedisAddress) -> None:
+    def __init__(self, address: RedisAddress, queues: Collection[str] = QUEUES) -> None:
         self._client = connect(RedisAddress(address.url, TIMEOUT_S, TIMEOUT_S), size=2)
-        self._outbox = Outbox(self._client, consumer="watch", log_length=1)
-        self._events = RedisEvents(self._client, log_length=1)
+        outbox = Outbox(self._client, consumer="watch", log_length=1)
+        looks: dict[str, Look] = {
+            "persist": (lambda: any(outbox.lengths()), send_drain, keys.DRAIN_LEASE),
+            "seen": (lambda: bool(unstored(self._client).waiting()), send_seen, keys.SEEN_LEASE),
+            "unread": (lambda: bool(Recounts(self._client).waiting()), send_recount, keys.RECOUNT_LEASE),
+        }
+        self._looks = [looks[name] for name in queues]
+        self._events = RedisEvents(self._client, log_length=1) if "persist" in queues else None
         self._is_blind = False
 
     def look(self, is_first: bool = False) -> None:
@@ -74,9 +87,10 @@ class Watch:
         Its holder may be the very worker that was killed and started again.
         """
         try:
-            if any(self._outbox.lengths()):
-                wake_drain(self._client, send_drain, is_forced=is_first)
-            if self._events.count_overdue(OVERDUE_S):
+            for is_waiting, send, lease in self._looks:
+                if is_waiting():
+                    wake_drain(self._client, send, is_forced=is_first, lease=lease)
+            if self._events is not None and self._events.count_overdue(OVERDUE_S):
                 send_announce_overdue()
         except (BrokerUnavailable, OperationalError, OSError) as exc:
             if not self._is_blind:

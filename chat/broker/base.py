@@ -21,6 +21,7 @@ from msgspec import Struct
 
 from chat.errors import ChatError
 
+CONFLICT = "conflict"  # the code of a retraction whose number another message has
 SUSPECT_ABOVE = 5  # deliveries: bad luck makes two or three, an entry that kills its worker makes all
 
 
@@ -263,7 +264,13 @@ class RoomLog(Protocol):
 
     def positions(self, room_ids: Sequence[str]) -> list[tuple[str, int]]: ...
 
-    def warm(self, room_id: str, last_seq: int, sent: Sequence[tuple[str, str, int, str]]) -> LogRead: ...
+    def warm(
+        self,
+        room_id: str,
+        last_seq: int,
+        sent: Sequence[tuple[str, str, int, str]],
+        removed: Collection[int] = (),
+    ) -> LogRead: ...
 
     def fates(self, room_id: str, sent: Sequence[tuple[str, str]]) -> list[Fate]: ...
 

@@ -18,11 +18,12 @@ FORGET_S = 600.0
 
 # What workers count: round trips to the store and drains; changes of rooms that a crash had interrupted; caches
 # that were compared with the store, those that were wrong, and memberships that only one side knew; sweeps of
-# presence, and the users that they found gone. They are told as 0 before anybody counted any.
+# presence, and the users that they found gone; counters of
+# unread messages that were wrong. They are told as 0 before anybody counted any.
 WORK = (
     *("store_round_trips", "drain_tasks", "changes_finished"),
     *("caches_checked", "caches_mended", "memberships_mended"),
-    *("presence_sweeps", "presence_expired"),
+    *("presence_sweeps", "presence_expired", "unread_drift"),
 )
 
 

@@ -43,6 +43,21 @@ def dedupe(room_id: str, sender_id: str, temp_id: str) -> str:
     return f"chat:dedupe:{tag(room_id)}:{sender_id}:{temp_id}"
 
 
+def read(room_id: str) -> str:
+    """Hash user -> `read_seq shown_seq ms`: how far the room's members have read, as far as Redis was asked."""
+    return f"chat:read:{tag(room_id)}"
+
+
+def removed(room_id: str) -> str:
+    """Sorted set of the room's numbers that stand for no message any more."""
+    return f"chat:removed:{tag(room_id)}"
+
+
+def unstored(shard: int) -> str:
+    """Hash of what the store has to be told: `ROOM USER` -> cursor, `ROOM #SEQ` for a removed number."""
+    return f"chat:unstored:{{{shard}}}"
+
+
 def outbox(shard: int) -> str:
     """Stream of the messages that wait to be stored."""
     return f"chat:outbox:{{{shard}}}"
@@ -81,6 +96,11 @@ NODES = "chat:nodes"  # hash node id -> what that server holds, as JSON; rows ol
 
 
 RECONCILE_CURSOR = "chat:reconcile:cursor"  # string: where the next comparison of caches with the store goes on
+RECOUNT = "chat:recount"  # hash of counters to count anew: `r ROOM`, `s USER ROOM`, `u USER` -> a mark
+SEEN_LEASE = "chat:seen:lease"  # like DRAIN_LEASE, of the task that stores cursors
+RECOUNT_LEASE = "chat:recount:lease"  # and of the one that counts anew
+RECONCILE_AT = "chat:reconcile:at"  # string: up to where the keys were looked through for counters to check
+
 REVOKED = "chat:revoked"  # sorted set of users, score = ms since 1970: tokens issued up to then are refused
 CONTROL_CHANNEL = "chat:control"  # pub/sub, heard by every server: revocations
 
@@ -118,6 +138,26 @@ def user_rooms(user_id: str) -> str:
 def mark_of(cached: str) -> str:
     """String beside a cached set, in its slot: changes with the set's truth, so that no old reading fills it."""
     return f"chat:mark:{{{cached}}}"
+
+
+def counted(room_id: str) -> str:
+    """Set of the users who have a counter for the room: whom the next message makes stale; 3600 s."""
+    return f"chat:counted:{room_id}"
+
+
+def unread(user_id: str, room_id: str) -> str:
+    """Public key: how many messages of the room the user has not read, 3600 s."""
+    return f"chat:unread:{user_id}:{room_id}"
+
+
+def total_unread(user_id: str) -> str:
+    """Public key: how many messages the user has not read in all, 3600 s."""
+    return f"chat:total_unread:{user_id}"
+
+
+def typing(room_id: str, user_id: str) -> str:
+    """Public key: the user types in the room, 3 s."""
+    return f"chat:typing:{room_id}:{user_id}"
 
 
 def msg_temp(temp_id: str) -> str:

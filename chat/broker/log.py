@@ -52,11 +52,18 @@ class RedisRoomLog:
             heads = pipeline.execute()
         return [(epoch.decode(), int(offset)) if epoch else ("", 0) for epoch, offset in heads]
 
-    def warm(self, room_id: str, last_seq: int, sent: Sequence[tuple[str, str, int, str]]) -> LogRead:
+    def warm(
+        self,
+        room_id: str,
+        last_seq: int,
+        sent: Sequence[tuple[str, str, int, str]],
+        removed: Collection[int] = (),
+    ) -> LogRead:
         """Start the numbering after `last_seq` under a new epoch, unless another was first.
 
         `sent` holds (sender, temp id, seq, epoch) of the newest stored messages: they are known as sent
         before anything can be accepted again, so a resend stays a duplicate after Redis lost everything.
+        `removed` holds all numbers up to `last_seq` that stand for no message.
         """
         with translated("warm room"):
             pipeline = self._client.pipeline(transaction=False)
@@ -65,7 +72,8 @@ class RedisRoomLog:
                 pipeline.set(key, f"{seq} {epoch} -", nx=True, ex=DEDUPE_TTL_S)
             pipeline.execute()
             room_keys = [keys.head(room_id), keys.log(room_id), keys.outbox(keys.shard_of(room_id))]
-            self._warm(room_keys, [new_epoch(), last_seq, room_id])
+            args: list[Any] = [new_epoch(), last_seq, room_id, _epochs(sent), *removed]
+            self._warm([*room_keys, keys.removed(room_id), keys.read(room_id)], args)
         return self.read(room_id)
 
     def fates(self, room_id: str, sent: Sequence[tuple[str, str]]) -> list[Fate]:
@@ -97,6 +105,15 @@ class RedisRoomLog:
                     break
                 start = f"({entries[-1][0].decode()}"
         return found
+
+
+def _epochs(sent: Sequence[tuple[str, str, int, str]]) -> str:
+    """Return from which number on each epoch gave the numbers of these messages: `FROM:EPOCH …`, ascending."""
+    runs: list[tuple[int, str]] = []
+    for _, _, seq, epoch in sorted(sent, key=lambda each: each[2]):
+        if not runs or runs[-1][1] != epoch:
+            runs.append((seq, epoch))
+    return " ".join(f"{seq}:{epoch}" for seq, epoch in runs)
 
 
 def _log_read(reply: list[Any]) -> LogRead:

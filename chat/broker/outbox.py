@@ -17,7 +17,7 @@ import redis
 from redis.exceptions import ResponseError
 
 from chat.broker import keys, scripts
-from chat.broker.base import SUSPECT_ABOVE, Confirmation, OutboxEntry, OutboxMessage, Retraction
+from chat.broker.base import CONFLICT, SUSPECT_ABOVE, Confirmation, OutboxEntry, OutboxMessage, Retraction
 from chat.broker.client import translated
 
 log = logging.getLogger(__name__)
@@ -216,7 +216,8 @@ class Outbox:
             for each in of_entry:
                 args += (each.message.seq, each.message.sender_id, each.frame)
         room_keys = [keys.outbox(shard), keys.partial(shard), keys.stats(shard)]
-        self._confirm([*room_keys, keys.head(room_id), keys.log(room_id)], args, client=pipeline)
+        room_keys += [keys.head(room_id), keys.log(room_id), keys.removed(room_id)]
+        self._confirm(room_keys, args, client=pipeline)
 
 
 def parse_entry(shard: int, entry_id: bytes, fields: dict[bytes, bytes]) -> OutboxEntry:
@@ -247,12 +248,14 @@ def _retract_call(retraction: Retraction, log_length: int) -> tuple[list[str], l
     script_keys = [
         *(keys.outbox(shard), keys.partial(shard), keys.stats(shard)),
         *(keys.head(room_id), keys.log(room_id), dedupe, keys.dead(shard)),
+        *(keys.removed(room_id), keys.unstored(shard)),
     ]
     return script_keys, [
         *(keys.GROUP, entry.entry_id, entry.first_seq, len(entry.messages)),
         *(room_id, entry.epoch, message.seq, message.sender_id, letter),
         *(retraction.code, int(retraction.retryable), retraction.text, retraction.frame),
         *(keys.room_channel(room_id), keys.USER_CHANNEL_PREFIX, log_length, _now_ms()),
+        int(retraction.code != CONFLICT),
     ]
 
 

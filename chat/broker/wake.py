@@ -20,8 +20,12 @@ LEASE_MS = 5000  # a lost wake-up or a killed worker delays the next drain by no
 log = logging.getLogger(__name__)
 
 
-def wake_drain(client: redis.Redis, send: Callable[[], object], *, is_forced: bool = False) -> bool:
+def wake_drain(
+    client: redis.Redis, send: Callable[[], object], *, is_forced: bool = False, lease: str = keys.DRAIN_LEASE
+) -> bool:
     """Send a wake-up unless one is on its way or a drain runs; return whether it was sent.
+
+    Another task than the drain is woken in the same way under its own `lease`.
 
     `is_forced` sends it whoever holds the lease: at a worker's start its holder may be the one just killed.
     Whoever calls this after its message was accepted misses nothing: a drain that still holds the lease
@@ -31,12 +35,12 @@ def wake_drain(client: redis.Redis, send: Callable[[], object], *, is_forced: bo
     """
     token = f"wake-{secrets.token_hex(8)}"
     with translated("wake drain"):
-        if not client.set(keys.DRAIN_LEASE, token, nx=not is_forced, px=LEASE_MS):
+        if not client.set(lease, token, nx=not is_forced, px=LEASE_MS):
             return False
     try:
         send()
     except BaseException:
-        DrainLease(client, token).release()
+        DrainLease(client, token, key=lease).release()
         raise
     return True
 
@@ -47,8 +51,9 @@ class DrainLease:
     It only saves wake-ups, so a Redis without memory for it stops no drain: drains are what frees memory.
     """
 
-    def __init__(self, client: redis.Redis, owner: str) -> None:
+    def __init__(self, client: redis.Redis, owner: str, *, key: str = keys.DRAIN_LEASE) -> None:
         self._client = client
+        self._key = key
         self._owner = owner
         self._release = client.register_script(scripts.load("release_lease").source)
 
@@ -63,14 +68,19 @@ class DrainLease:
     def release(self) -> None:
         """Let go of it, unless another took it over."""
         with translated("release drain lease"):
-            self._release([keys.DRAIN_LEASE], [self._owner])
+            self._release([self._key], [self._owner])
+
+    def disarm(self) -> None:
+        """Let the next mark send a wake-up of its own, whoever holds the lease."""
+        with translated("disarm"):
+            self._client.delete(self._key)
 
     def _set(self, counter: str, amount: int) -> None:
         with translated("hold drain lease"):
             try:
                 pipeline = self._client.pipeline(transaction=False)
-                pipeline.set(keys.DRAIN_LEASE, self._owner, px=LEASE_MS)
-                if amount:
+                pipeline.set(self._key, self._owner, px=LEASE_MS)
+                if amount and self._key == keys.DRAIN_LEASE:
                     pipeline.hincrby(keys.WORK_STATS, counter, amount)
                 pipeline.execute()
             except ResponseError as exc:

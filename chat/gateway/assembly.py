@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import gevent
@@ -35,10 +36,14 @@ from chat.gateway.nudge import Nudge
 from chat.gateway.posting import Posting
 from chat.gateway.presence import LivePresence
 from chat.gateway.rate import JoinRate, UserRate
+from chat.gateway.reading import Reading
+from chat.gateway.recounter import Recounter
 from chat.gateway.relay import Relay
+from chat.gateway.rest import me
 from chat.gateway.rest import members as rest_members
 from chat.gateway.rest import messages as rest_messages
 from chat.gateway.rest import presence as rest_presence
+from chat.gateway.rest import reading as rest_reading
 from chat.gateway.rest import rooms as rest_rooms
 from chat.gateway.revocations import Revocations
 from chat.gateway.rooms import LocalRooms
@@ -48,8 +53,10 @@ from chat.gateway.server import ChatServer
 from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Readiness, Stats
+from chat.gateway.typing import Typing
 from chat.gateway.writer import write_all
 from chat.hub import Hub, Statuses
+from chat.protocol import codec
 from chat.protocol.frames import text_frame
 from chat.services.accept import AcceptService
 from chat.services.amending import Amending
@@ -62,19 +69,34 @@ from chat.services.history import History
 from chat.services.looking import Looking
 from chat.services.membership import Membership
 from chat.services.message_telling import MessageTelling
+from chat.services.preferences import Preferences
 from chat.services.presence import Presence
+from chat.services.removed import Removing
 from chat.services.roles import is_moderator
 from chat.services.room_changes import RoomChanges
 from chat.services.room_list import RoomList
 from chat.services.rooms import Rooms
+from chat.services.seen import Seen
 from chat.services.stored_messages import StoredMessages
+from chat.services.unread import Unread
 from chat.store.base import Store
 from chat.store.offloaded import OffloadedStore
 from config.settings import Settings
 
+SEEN_PAUSE_S = 0.25  # between two wake-ups: a cursor that is raised often is stored a few times a second
 
-def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
-    """Put a server together; nothing is connected yet. `send_wake_up` sends the drain task."""
+
+@dataclass(frozen=True, slots=True)
+class WakeUps:
+    """What sends the tasks that a server wakes."""
+
+    drain: Callable[[], object]
+    seen: Callable[[], object]
+    recount: Callable[[], object]
+
+
+def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
+    """Put a server together; nothing is connected yet."""
     node_id = secrets.token_hex(6)
     broker = bootstrap.broker_of(settings)
     store = OffloadedStore(bootstrap.store_of(settings))
@@ -86,7 +108,15 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     announcer = Announcer(events, cold_start.warm)
     changes = RoomChanges(domain_rooms, announcer, broker.members, lambda appended: cut_offs.wait(appended))
     membership = Membership(domain_rooms, broker.members, changes, is_dev=settings.auth.is_dev)
-    nudge = Nudge(lambda: wake_drain(broker.client, send_wake_up))
+    nudge = Nudge(lambda: wake_drain(broker.client, wake_ups.drain))
+    seen_nudge = Nudge(
+        lambda: wake_drain(broker.client, wake_ups.seen, lease=keys.SEEN_LEASE), pause_s=SEEN_PAUSE_S
+    )
+    recounter = Recounter(
+        broker.recounts,
+        broker.unread_counters.has_total,
+        lambda: wake_drain(broker.client, wake_ups.recount, lease=keys.RECOUNT_LEASE),
+    )
     commit = GroupCommit(
         broker.address, outbox_limit=settings.limits.outbox_limit, log_length=settings.path.log_length
     )
@@ -105,7 +135,7 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         Wire(broker.address),
         lambda channel, payload: _publish(broker.client, channel, payload),
         node_id,
-        on_lost=lambda: _all(cut_offs.connection_lost, rooms.connection_lost),
+        on_lost=lambda: _all(cut_offs.connection_lost, rooms.connection_lost, preferences.forget_all),
         on_again=again,
         on_turn=lambda: _all(cut_offs.renew_trust, hub.flush),
     )
@@ -123,15 +153,36 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
     hub.on_cut = presence.removed
     revocations = Revocations(broker.revocations, hub)
     authenticator = _authenticator(settings, revocations)
+    preferences = Preferences(
+        store,
+        lambda user_id: relay.is_connected and hub.has_user(user_id),
+        lambda user_id: _publish(broker.client, keys.user_channel(user_id), b"settings"),
+    )
+
+    def on_raised(user_id: str, room_id: str) -> None:
+        seen_nudge()
+        recounter.seen(user_id, room_id)
+
+    seen = Seen(broker.reading, store, cold_start.locate, preferences.reads_in_private, on_raised, recounter.asked)
+    unread = Unread(broker.reading, store)
+    reading = Reading(hub, membership, seen, unread, recounter.asked)
+    typing = Typing(hub, membership, broker.typing.tell)
+
+    def unread_of(user_id: str, last_seqs: Mapping[str, int]) -> dict[str, int]:
+        found = unread.of((room_id, user_id) for room_id in last_seqs)
+        return {room_id: standing.unread for (room_id, _), standing in found.items()}
+
     drafting = _drafting(settings)
     history = History(broker.log, store, cold_start.locate)
     messages = StoredMessages(store, broker.log, gevent.sleep)
+    removing = Removing(broker.reading, cold_start.locate, recounter.changed)
     amending = Amending(
         messages,
         EditHistory(store),
         MessageTelling(messages, announcer),
         drafting.check_edit,
         lambda room_id, user_id: is_moderator(domain_rooms.roster(room_id), user_id),
+        lambda ref: removing.remove(ref.room_id, [ref.seq]),
     )
     dispatcher = Dispatcher(
         hub,
@@ -145,10 +196,22 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         presence,
         amending,
         lambda session, token: expiry.refresh(session, authenticator.verify(token)),
+        quick={codec.Typing: typing.act},
+        slow={
+            codec.Typing: typing.act_slowly,
+            codec.MarkSeen: reading.mark,
+            codec.GetUnread: reading.get_unread,
+        },
+        on_sent=typing.stop,
+        on_left=typing.stop,
+        standings=reading.standings,
     )
     lobby = Lobby(
         hub, relay, dispatcher, _told_limits(settings), unconfirmed.sender_told, presence, _admission(settings)
     )
+    lobby.on_gone = typing.gone
+    lobby.on_user_event[b"unread"] = reading.hear
+    lobby.on_user_event[b"settings"] = lambda user_id, _: preferences.forget(user_id)
     heartbeat = Heartbeat(settings.web.ping_after_s, settings.web.heartbeat_timeout_s)
     stats = Stats(node_id, hub, rooms, membership, broker.counters)
     gate = _gate(settings, broker, authenticator, revocations)
@@ -158,15 +221,17 @@ def build(settings: Settings, send_wake_up: Callable[[], object]) -> ChatServer:
         heartbeat,
         _connection_limits(settings),
         [
-            rest_rooms.blueprint(domain_rooms, changes, RoomList(domain_rooms, store, broker.members)),
+            rest_rooms.blueprint(domain_rooms, changes, RoomList(domain_rooms, store, broker.members, unread_of)),
             rest_members.blueprint(changes),
             rest_presence.blueprint(presence),
             rest_messages.blueprint(membership, history, Posting(drafting, accept, rate, nudge), amending),
+            rest_reading.blueprint(reading, domain_rooms),
+            me.blueprint(preferences),
         ],
         stats,
         Readiness(_probes(settings, broker, store), relay),
     )
-    parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs, presence)
+    parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs, presence, typing, seen_nudge, recounter)
     return ChatServer(settings, app, commit, relay, rooms, *parts)
 
 

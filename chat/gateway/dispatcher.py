@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
@@ -39,6 +39,20 @@ def no_refresh(_session: Session, _token: str) -> dict[str, Any]:
     raise InvalidRequest("no token is taken here", field="token")
 
 
+def _unheard(_session: Session, _room_id: str) -> None:
+    """Stand in where nobody asks."""
+
+
+def _no_standings(_session: Session, _room_ids: Collection[str]) -> dict[str, dict[str, int]]:
+    """Stand in where nobody counts."""
+    return {}
+
+
+Standings = Callable[[Session, Collection[str]], dict[str, dict[str, int]]]
+Quick = Callable[[Session, Any], bool]  # acts on a command in the hub; False when that needs waiting
+Slow = Callable[[Session, Any], Any]  # acts on a command in a greenlet and returns what its ack tells
+
+
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
     """Routes commands to services and answers them."""
@@ -54,6 +68,11 @@ class Dispatcher:
     presence: LivePresence
     amending: Amending
     refresh: Callable[[Session, str], dict[str, Any]] = no_refresh  # with a fresh token
+    quick: Mapping[type, Quick] = field(default_factory=dict)  # commands of other modules
+    slow: Mapping[type, Slow] = field(default_factory=dict)
+    on_sent: Callable[[Session, str], None] = _unheard  # called with the room
+    on_left: Callable[[Session, str], None] = _unheard
+    standings: Standings = _no_standings  # what else the ack of a join tells of each room
 
     def on_message(self, connection: Connection, payload: bytes) -> None:
         """Take one text message; called in the hub."""
@@ -91,13 +110,14 @@ class Dispatcher:
             if type(command) is codec.Send:
                 if not self.membership.is_known(command.data.room, session.user_id):
                     return False
-                self.sending.send(session, command)
+                self._pass_to_sending(session, command)
             elif type(command) is codec.Heartbeat:
                 self._beat(session, command)
             elif type(command) is codec.Leave:
                 self._leave(session, command)
             else:
-                return False
+                quick = self.quick.get(type(command))
+                return quick is not None and quick(session, command)
         except ChatError as exc:
             session.refuse(exc, codec.event_of(command), command.ack)
         return True
@@ -120,7 +140,8 @@ class Dispatcher:
 
     def _act_slowly(self, session: Session, command: codec.Command) -> None:
         try:
-            result = _SLOW[type(command)](self, session, command)
+            slow = self.slow.get(type(command))
+            result = slow(session, command) if slow else _SLOW[type(command)](self, session, command)
         except ChatError as exc:
             session.refuse(exc, codec.event_of(command), command.ack)
             return
@@ -129,7 +150,11 @@ class Dispatcher:
 
     def _send(self, session: Session, command: codec.Send) -> None:
         self._require(session, command.data.room)
+        self._pass_to_sending(session, command)
+
+    def _pass_to_sending(self, session: Session, command: codec.Send) -> None:
         self.sending.send(session, command)
+        self.on_sent(session, command.data.room)
 
     def _authenticate(self, session: Session, command: codec.Authenticate) -> dict[str, Any]:
         return self.refresh(session, command.data.token)
@@ -143,28 +168,32 @@ class Dispatcher:
         checked_at = time.monotonic()
         for room_id in room_ids:
             self.membership.enter(room_id, session.user_id, is_guest=session.identity.is_guest)
-        joined = self._join_all(session, {room_id: since.get(room_id) for room_id in room_ids}, checked_at)
+        positions = {room_id: since.get(room_id) for room_id in room_ids}
+        is_told = command.ack is not None
+        joined, standings = self._join_all(session, positions, checked_at, is_told=is_told)
         there = self.presence.joined(session, room_ids)
-        if command.ack is not None:
-            result = {"rooms": {room_id: each.result() | there[room_id] for room_id, each in joined.items()}}
+        if is_told:
+            told = {room: each.result() | standings.get(room, {}) | there[room] for room, each in joined.items()}
+            result = {"rooms": told}
             session.tell(codec.ack_frame(command.ack, result))
         if settled := b"".join([each.settled for each in joined.values()]):
             session.connection.send_frame(settled)
 
     def _join_all(
-        self, session: Session, since: dict[str, codec.Position | None], checked_at: float
-    ) -> dict[str, Joined]:
+        self, session: Session, since: dict[str, codec.Position | None], checked_at: float, *, is_told: bool
+    ) -> tuple[dict[str, Joined], dict[str, dict[str, int]]]:
         """Join rooms, or none of them: what a failure finds joined for this request is left again."""
         present = set(session.rooms)
         joined: dict[str, Joined] = {}
         try:
             for room_id, position in since.items():
                 joined[room_id] = self.joining.join(session, room_id, position, checked_at)
+            standings = self.standings(session, list(since)) if is_told else {}
         except ChatError:
             for room_id in joined.keys() - present:
                 self.joining.leave(session, self.hub.rooms[room_id])
             raise
-        return joined
+        return joined, standings
 
     def _leave(self, session: Session, command: codec.Leave) -> None:
         left = []
@@ -173,6 +202,7 @@ class Dispatcher:
             if room is not None and room_id in session.rooms:
                 self.joining.leave(session, room)
                 self.presence.left(session, room_id)
+                self.on_left(session, room_id)
                 left.append(room_id)
         if command.ack is not None:
             session.tell(codec.ack_frame(command.ack, {"roomIds": left}))

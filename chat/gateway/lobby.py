@@ -45,6 +45,8 @@ class Lobby:
     user_told: Callable[[str, str, list[int]], list[int]]  # the account of unconfirmed messages
     presence: LivePresence
     admission: Admission = field(default_factory=lambda: Admission(0, 0))
+    on_gone: Callable[[Session], None] = lambda _: None
+    on_user_event: dict[bytes, Callable[[str, bytes], None]] = field(default_factory=dict)  # by first word
     sessions: dict[Session, None] = field(default_factory=dict)
 
     def enter(self, session: Session) -> None:
@@ -91,6 +93,7 @@ class Lobby:
             if room is not None:
                 room.remove(session)
         session.inbox.clear()
+        self.on_gone(session)
 
     def on_flood(self, connection: Connection) -> None:
         """Close a connection that sends frames too fast."""
@@ -141,6 +144,10 @@ class Lobby:
             log.warning("user-channel-not-heard-yet", extra={"action": "subscribe on reconnect"})
 
     def _tell_user(self, user_id: str, payload: bytes) -> None:
+        other = self.on_user_event.get(payload.split(b" ", 1)[0])
+        if other is not None:
+            other(user_id, payload)
+            return
         events = read_user(payload)
         known = self.user_told(events.room_id, events.epoch, events.seqs)
         frames = [frame for seq, frame in zip(events.seqs, events.frames, strict=True) if seq not in known]

@@ -16,8 +16,9 @@ log = logging.getLogger(__name__)
 class Nudge:
     """`wake()` may block and fail; the accept path only sets an event."""
 
-    def __init__(self, wake: Callable[[], object]) -> None:
+    def __init__(self, wake: Callable[[], object], *, pause_s: float = PAUSE_S) -> None:
         self._wake = wake
+        self._pause_s = pause_s
         self._due = Event()
         self._has_failed = False
 
@@ -44,4 +45,4 @@ class Nudge:
                 self._due.set()
             else:
                 self._has_failed = False
-                gevent.sleep(PAUSE_S)
+                gevent.sleep(self._pause_s)

@@ -22,7 +22,7 @@ from chat.errors import BrokerUnavailable, ChatError
 from chat.gateway.latency import Latency
 from chat.gateway.relay import Relay
 from chat.hub import Applied, Hub, Room
-from chat.model.publication import Confirmed, RoomEvents, read_room
+from chat.model.publication import Confirmed, Passing, RoomEvents, read_room
 
 CHECK_EVERY_S = 5.0  # pub/sub can lose silently, so positions are compared with Redis now and then
 CHECK_CHUNK = 200  # rooms in one round trip
@@ -140,7 +140,9 @@ class LocalRooms:
 
     def _take(self, room: Room, payload: bytes) -> None:
         publication = read_room(room.room_id, payload)
-        if room.is_syncing:
+        if isinstance(publication, Passing):
+            self._hub.pass_on(room, publication)
+        elif room.is_syncing:
             room.held.append(publication)
         else:
             self._apply(room, publication)

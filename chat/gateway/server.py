@@ -13,11 +13,13 @@ from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.lobby import Lobby
 from chat.gateway.nudge import Nudge
 from chat.gateway.presence import LivePresence
+from chat.gateway.recounter import Recounter
 from chat.gateway.relay import Relay
 from chat.gateway.rooms import LocalRooms
 from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Stats
+from chat.gateway.typing import Typing
 from chat.gateway.wsgi import ChatWSGIServer, make_listener
 from config.settings import Settings
 
@@ -42,6 +44,9 @@ class ChatServer:
     rate: SharedRate
     cut_offs: CutOffs
     presence: LivePresence
+    typing: Typing
+    seen_nudge: Nudge
+    recounter: Recounter
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -60,6 +65,9 @@ class ChatServer:
         self.gate.start(self.relay)
         self.rate.start()
         self.presence.start(self.relay)
+        self.typing.start()
+        self.seen_nudge.start()
+        self.recounter.start()
         self.http.start()
         _calm_collector()
 

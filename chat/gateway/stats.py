@@ -92,6 +92,7 @@ class Stats:
             },
             "presenceSweeps": totals["presence_sweeps"],
             "presenceExpired": totals["presence_expired"],
+            "unreadDrift": totals["unread_drift"],
         }
 
     def _report(self) -> None:

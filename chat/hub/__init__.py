@@ -3,6 +3,7 @@
 from chat.hub.hub import Applied, Hub
 from chat.hub.room import Listener, Room
 from chat.hub.statuses import Statuses
+from chat.hub.typing import Typist, Typists
 from chat.hub.unconfirmed import Unconfirmed, Waiting
 
-__all__ = ["Applied", "Hub", "Listener", "Room", "Statuses", "Unconfirmed", "Waiting"]
+__all__ = ["Applied", "Hub", "Listener", "Room", "Statuses", "Typist", "Typists", "Unconfirmed", "Waiting"]

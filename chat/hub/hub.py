@@ -9,14 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
-from typing import Any
+from time import monotonic
+from typing import Any, Protocol
 
 from chat.hub.room import Listener, Room
+from chat.hub.typing import Typist, Typists
 from chat.hub.unconfirmed import Unconfirmed, Waiting
-from chat.model.events import BatchConfirmed
-from chat.model.publication import EVERYBODY, NOBODY, Confirmed, RoomEvents
+from chat.model.events import BatchConfirmed, typing_stopped
+from chat.model.publication import EVERYBODY, NOBODY, Confirmed, Passing, RoomEvents
 
-Fanout = Callable[[Iterable[Any], bytes], None]
+
+class Fanout(Protocol):
+    """Writes whole frames to many; `droppable` ones may be left out for a slow reader."""
+
+    def __call__(self, writers: Iterable[Any], data: bytes, droppable: bool = False, /) -> None: ...
+
+
 Framing = Callable[[bytes], bytes]
 
 
@@ -35,6 +43,7 @@ class Hub:
         self.rooms: dict[str, Room] = {}
         self.users: dict[str, dict[Listener, None]] = {}
         self.unconfirmed = Unconfirmed(self.has_user)
+        self.typists = Typists()
         self._fanout = fanout
         self._framing = framing
         self._touched: list[Room] = []
@@ -97,11 +106,42 @@ class Hub:
         if listeners:
             self._fanout([each.writer for each in listeners], b"".join([self._framing(each) for each in frames]))
 
-    def tell_others(self, room: Room, sender_id: str, frame: bytes, offset: int = 0) -> None:
+    def tell_user_outside(self, user_id: str, room_id: str | None, frame: bytes) -> None:
+        """Send a frame to a user's connections, but those that are in that room."""
+        room = self.rooms.get(room_id) if room_id is not None else None
+        listeners = self.users.get(user_id, ())
+        writers = [each.writer for each in listeners if room is None or each not in room.listeners]
+        if writers:
+            self._fanout(writers, self._framing(frame))
+
+    def pass_on(self, room: Room, passing: Passing) -> None:
+        """Tell the room what is not kept: that somebody types or has seen something."""
+        if passing.kind == "typing":
+            self._hear_typing(room, passing)
+        else:
+            self.tell_others(room, None, passing.frame)
+
+    def end_typing(self, typists: Iterable[Typist]) -> None:
+        """Tell rooms that these people do not type any more."""
+        for each in typists:
+            room = self.rooms.get(each.room_id)
+            if room is not None:
+                self.tell_others(room, each.user_id, typing_stopped(each.frame), is_droppable=True)
+
+    def tell_others(
+        self,
+        room: Room,
+        sender_id: str | None,
+        frame: bytes,
+        offset: int = 0,
+        *,
+        is_droppable: bool = False,
+    ) -> None:
         """Send a frame to everyone in the room but one user's connections."""
         self.flush_room(room)
         framed = self._framing(frame)
-        self._fanout([each.writer for each in room.listeners if each.user_id != sender_id], framed)
+        others = [each.writer for each in room.listeners if each.user_id != sender_id]
+        self._fanout(others, framed, is_droppable)
         for listener, buffer in room.joining.items():
             if listener.user_id != sender_id:
                 buffer.append((offset, framed))
@@ -138,6 +178,15 @@ class Hub:
             self.deliveries += count * len(writers)
             self._fanout(writers, data)
 
+    def _hear_typing(self, room: Room, passing: Passing) -> None:
+        if passing.is_on:
+            typist = Typist(room.room_id, passing.user_id, passing.frame)
+            is_news = self.typists.note(typist, monotonic())
+        else:
+            is_news = self.typists.end(room.room_id, passing.user_id) is not None
+        if is_news:
+            self.tell_others(room, passing.user_id, passing.frame, is_droppable=True)
+
     def _deliver(self, room: Room, events: RoomEvents, skip: int) -> None:
         if events.kind == "retracted":
             origin = events.origins[0]
@@ -155,3 +204,5 @@ class Hub:
             return
         room.last_seq = events.origins[-1].seq
         self.unconfirmed.shown(events, skip)
+        if self.typists:  # a message ends its sender's typing
+            self.end_typing(self.typists.among(room.room_id, [each.sender_id for each in events.origins[skip:]]))

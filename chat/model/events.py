@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from chat.model.clock import now_ms, rfc3339
 from chat.model.message import MessageFailure
 from chat.model.presence import StatusChange
 
@@ -90,6 +91,19 @@ def status_frame(change: StatusChange, room_ids: Iterable[str]) -> bytes:
         "inRoom": change.kind == "online",
     }
     return msgspec.json.encode({"event": "user-status", "data": data})
+
+
+def typing_frame(room_id: str, user_id: str, user_name: str, at_ms: int, *, is_typing: bool) -> bytes:
+    """Return `chat-user-typing`."""
+    who = {"userId": user_id, "userName": user_name, "roomId": room_id}
+    data = {**who, "isTyping": is_typing, "timestamp": rfc3339(at_ms)}
+    return msgspec.json.encode({"event": "chat-user-typing", "data": data})
+
+
+def typing_stopped(frame: bytes) -> bytes:
+    """Return the `chat-user-typing` that takes back another one."""
+    who = msgspec.json.decode(frame)["data"]
+    return typing_frame(who["roomId"], who["userId"], who["userName"], now_ms(), is_typing=False)
 
 
 class BatchConfirmed:

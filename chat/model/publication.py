@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 NOBODY, EVERYBODY = "-", "*"  # no user's id
+PASSING_KINDS = ("typing", "seen")
 
 
 class Origin(NamedTuple):
@@ -40,6 +43,15 @@ class Confirmed(NamedTuple):
     messages: list[tuple[int, str]]
 
 
+class Passing(NamedTuple):
+    """What everyone in a room is told at once or never: it has no offset and is in no log."""
+
+    kind: str  # typing | seen
+    user_id: str  # who types, or has seen
+    is_on: bool  # of typing: whether it goes on
+    frame: bytes
+
+
 class UserEvents(NamedTuple):
     """What only a user's own connections are told, and the messages it settles."""
 
@@ -50,7 +62,34 @@ class UserEvents(NamedTuple):
     frames: list[bytes]
 
 
-def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed:
+def passing(kind: str, user_id: str, frame: bytes, *, is_on: bool = True) -> bytes:
+    """Return what `read_room` reads as `Passing`."""
+    return f"{kind} {user_id} {int(is_on)}\n".encode() + frame
+
+
+class UnreadTold(NamedTuple):
+    """What changed in a user's unread counts; `is_new` for a message that only those outside the room missed."""
+
+    room_id: str
+    is_new: bool
+    frame: bytes
+
+
+def unread_payload(room_id: str, unread: int, total: int, *, is_new: bool) -> bytes:
+    """Return what `read_unread` reads."""
+    told = {"roomId": room_id, "unread": unread, "total": total}
+    frame = msgspec.json.encode({"event": "unread-counts", "data": told})
+    return f"unread {room_id} {int(is_new)}\n".encode() + frame
+
+
+def read_unread(payload: bytes) -> UnreadTold:
+    """Read what a user's channel says of unread counts."""
+    header, frame = payload.split(b"\n", 1)
+    _, room_id, is_new = header.decode().split(" ")
+    return UnreadTold(room_id, is_new == "1", frame)
+
+
+def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed | Passing:
     """Read what was published to a room."""
     if payload.startswith(b"confirmed "):
         _, epoch, *pairs = payload.decode().split(" ")
@@ -58,6 +97,8 @@ def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed:
         return Confirmed(epoch, [(int(seq), sender) for seq, sender in split])
     lines = payload.split(b"\n")
     header = lines[0].decode().split(" ")
+    if header[0] in PASSING_KINDS:
+        return Passing(header[0], header[1], header[2] == "1", lines[1])
     kind, epoch, first_offset = header[0], header[1], int(header[2])
     if kind == "new":
         first_seq = int(header[4])

@@ -133,6 +133,41 @@ class ReactData(Struct, frozen=True, gc=False):
         return _either(self.messageId, self.message_id, "messageId")
 
 
+class TypingData(Struct, frozen=True, gc=False):
+    roomId: Id | Maybe = UNSET  # noqa: N815
+    room_id: Id | Maybe = UNSET
+    isTyping: bool | Maybe = UNSET  # noqa: N815
+    is_typing: bool | Maybe = UNSET
+
+    @property
+    def room(self) -> str:
+        return _either(self.roomId, self.room_id, "roomId")
+
+    @property
+    def is_on(self) -> bool:
+        return _either(self.isTyping, self.is_typing, "isTyping")
+
+
+class MarkSeenData(Struct, frozen=True, gc=False):
+    roomId: Id | Maybe = UNSET  # noqa: N815
+    room_id: Id | Maybe = UNSET
+    messageId: str | Maybe | None = UNSET  # noqa: N815
+    message_id: str | Maybe | None = UNSET
+    seq: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
+
+    @property
+    def room(self) -> str:
+        return _either(self.roomId, self.room_id, "roomId")
+
+    @property
+    def message(self) -> str | None:
+        return self.messageId or self.message_id or None
+
+    @property
+    def number(self) -> int | None:
+        return self.seq if isinstance(self.seq, int) else None
+
+
 class NoData(Struct, frozen=True, gc=False):
     """The event needs no data; whatever is in it is ignored."""
 
@@ -194,14 +229,29 @@ class React(Struct, frozen=True, gc=False, tag_field="event", tag="react-chat-me
     ack: Ack = None
 
 
+class Typing(Struct, frozen=True, gc=False, tag_field="event", tag="chat-typing"):
+    data: TypingData
+    ack: Ack = None
+
+
+class MarkSeen(Struct, frozen=True, gc=False, tag_field="event", tag="mark-messages-seen"):
+    data: MarkSeenData
+    ack: Ack = None
+
+
+class GetUnread(Struct, frozen=True, gc=False, tag_field="event", tag="get-unread-counts"):
+    data: NoData = NoData()
+    ack: Ack = None
+
+
 class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat"):
     data: NoData = NoData()
     ack: Ack = None
 
 
-Command = (
-    Authenticate | Join | Leave | Send | Edit | Delete | React | GetMessages | GetFate | GetPresence | Heartbeat
-)
+Amend = Edit | Delete | React
+Ask = GetMessages | GetFate | GetPresence | GetUnread
+Command = Authenticate | Join | Leave | Send | Amend | Ask | Typing | MarkSeen | Heartbeat
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)

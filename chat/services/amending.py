@@ -78,7 +78,7 @@ class Amending:
     telling: MessageTelling
     check_content: Callable[[str], None]
     is_moderator: Callable[[str, str], bool]  # of a room, a user
-    on_deleted: Callable[[MessageRef], None] = lambda _ref: None
+    on_deleted: Callable[[MessageRef], object] = lambda _ref: None
 
     def edit(self, user_id: str, ref: MessageRef, content: str) -> bytes:
         """Change what one's own message says; return it as clients see it.

@@ -6,6 +6,8 @@ a message that was stored stays known by its temp id, so a resend is a duplicate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from chat.broker.base import LogRead, RoomLog
@@ -13,6 +15,7 @@ from chat.errors import RoomNotFound
 from chat.model.ids import parse_message_id
 from chat.model.message import message_key
 from chat.model.room import RoomRecord
+from chat.services.removed import read_removed, store_removed
 from chat.store.base import Document, Kind, Store
 
 PROBE = 500  # messages looked for behind the last known one: a batch may be stored before last_seq is raised
@@ -24,6 +27,7 @@ class _Sent(msgspec.Struct):
     seq: int
     sender_id: str
     temp_id: str
+    deleted_at: str | None = None
 
 
 _sent = msgspec.json.Decoder(_Sent)
@@ -55,8 +59,21 @@ class ColdStart:
         while found := self._read(room_id, last + 1, last + PROBE):
             newest |= found
             last = max(found)
-        newest |= self._read(room_id, max(1, last - REMEMBERED + 1), last)
-        return self._log.warm(room_id, last, [_known(newest[seq]) for seq in sorted(newest)[-REMEMBERED:]])
+        first = max(1, last - REMEMBERED + 1)
+        newest |= self._read(room_id, first, last)
+        sent = {seq: _sent.decode(document.body) for seq, document in newest.items()}
+        written = read_removed(self._store, room_id, last)
+        lately = self._removed_lately(room_id, first, last, sent)
+        if lately - written:  # Redis was lost before these were written down
+            store_removed(self._store, [(room_id, seq) for seq in lately - written])
+        known = [_known(sent[seq]) for seq in sorted(sent)[-REMEMBERED:]]
+        return self._log.warm(room_id, last, known, sorted(written | lately))
+
+    def _removed_lately(self, room_id: str, first: int, last: int, sent: Mapping[int, _Sent]) -> set[int]:
+        """Return which of the newest numbers stand for no message, also where nobody could write that down."""
+        absent = {seq for seq in range(first, last + 1) if seq not in sent}
+        absent -= self._log.waiting(room_id, absent).keys() if absent else set()
+        return absent | {seq for seq, each in sent.items() if each.deleted_at}
 
     def _read(self, room_id: str, first: int, last: int) -> dict[int, Document]:
         numbers = {message_key(room_id, seq): seq for seq in range(first, last + 1)}
@@ -66,7 +83,6 @@ class ColdStart:
         return {numbers[key]: document for key, document in found.items()}
 
 
-def _known(document: Document) -> tuple[str, str, int, str]:
-    sent = _sent.decode(document.body)
+def _known(sent: _Sent) -> tuple[str, str, int, str]:
     ref = parse_message_id(sent.id)
     return sent.sender_id, sent.temp_id, sent.seq, ref.epoch if ref else "0"

@@ -11,12 +11,15 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from chat.broker.base import SUSPECT_ABOVE, Draining, DrainLeasing, OutboxEntry
+from chat.errors import StoreError
 from chat.services.confirm import confirmations
+from chat.services.removed import store_removed
 from chat.services.retract import GIVEN_UP, POISON, retractions
-from chat.services.settle import Failed, Pending, Settled, settle
+from chat.services.settle import CONFLICT, Failed, Pending, Settled, settle
 from chat.store.base import Store
 
 RUN_S = 8.0  # then another run goes on: under the 10 s that a stopping worker may take, and every time limit
@@ -61,6 +64,7 @@ class Drain:
         *,
         patience: Patience | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        on_settled: Callable[[set[str]], None] = lambda _: None,
     ) -> None:
         self._outbox = outbox
         self._store = store
@@ -68,6 +72,7 @@ class Drain:
         self._policy = policy
         self._patience = patience or Patience()
         self._sleep = sleep
+        self._on_settled = on_settled  # called with the rooms of each batch: their unread counts have changed
         self._take_limit = FIRST_TAKE
         self._is_more_waiting = False
         self._counted_round_trips = store.round_trips
@@ -154,6 +159,8 @@ class Drain:
         if settled.stored:
             self._outbox.confirm(confirmations(settled.stored))
         self._retract(settled.failed)
+        if settled.stored:
+            self._on_settled({each.pending.message.room_id for each in settled.stored})
         if settled.turned_away:
             told = {"waiting": len(settled.waiting), "reason": settled.turned_away}
             log.error("store-misconfigured", extra={**told, "action": "wait until it is mended"})
@@ -166,7 +173,11 @@ class Drain:
             message, code = failed[0].pending.message, failed[0].failure.code
             first = {"room": message.room_id, "seq": message.seq, "code": code}
             log.error("messages-retracted", extra={"count": len(failed), **first})
+            gone = [each.pending.message for each in failed if each.failure not in (GIVEN_UP, CONFLICT)]
+            with suppress(StoreError):  # then the `seen` task does it
+                store_removed(self._store, [(message.room_id, message.seq) for message in gone])
             self._outbox.retract_all(retractions(failed))
+            self._on_settled({each.pending.message.room_id for each in failed})
 
     def _unsettled(self, entries: Iterable[OutboxEntry]) -> list[Pending]:
         """Return the open messages; only an entry that was delivered before can have settled ones."""

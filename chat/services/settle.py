@@ -6,15 +6,18 @@ Before: the drain took it from the outbox. After: the drain confirms, retracts o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
+from chat.broker.base import CONFLICT as CONFLICT_CODE
 from chat.broker.base import OutboxEntry, OutboxMessage
+from chat.model.cursor import Cursor, cursor_key
 from chat.model.events import document
 from chat.model.ids import message_id
 from chat.model.message import MessageFailure, message_key
+from chat.services.cursors import Pair, insert_missing, store_cursors
 from chat.store.base import (
     Exists,
     Insert,
@@ -28,7 +31,7 @@ from chat.store.base import (
     Written,
 )
 
-CONFLICT = MessageFailure("conflict", "another message has this one's number; send it again", True)
+CONFLICT = MessageFailure(CONFLICT_CODE, "another message has this one's number; send it again", True)
 REFUSED = MessageFailure("refused", "the store does not take this message", False)
 log = logging.getLogger(__name__)
 
@@ -74,18 +77,25 @@ class Settled(NamedTuple):
 
 
 def settle(store: Store, batch: Sequence[Pending]) -> Settled:
-    """Store a batch, and the last seq of its rooms, in one round trip."""
+    """Store a batch, the last seq of its rooms, and how far its senders have read, in one round trip.
+
+    A sender's first message in a room takes a second one, which makes the cursor.
+    """
     bodies = [_body_of(each.message) for each in batch]
     inserts = [
         Insert(Kind.MESSAGE, message_key(each.message.room_id, each.message.seq), body)
         for each, body in zip(batch, bodies, strict=True)
     ]
     raises = list(_raises(batch))
-    outcomes = store.write_many([*inserts, *raises])
+    sent = _sent(batch)
+    moved = [Raise(Kind.CURSOR, cursor_key(*pair), "read_seq", each.read_seq) for pair, each in sent.items()]
+    outcomes = store.write_many([*inserts, *raises, *moved])
     held_back = _rooms_not_raised(raises, outcomes[len(inserts) :])
+    unmoved = _not_moved(store, sent, outcomes[len(inserts) + len(raises) :])
     settled = Settled([], [], [], _turned_away(outcomes))
     for each, body, outcome in zip(batch, bodies, outcomes, strict=False):
-        if each.message.room_id in held_back:
+        message = each.message
+        if message.room_id in held_back or (message.room_id, message.sender_id) in unmoved:
             settled.waiting.append(each)
         else:
             _sort(settled, each, body, outcome)
@@ -126,10 +136,31 @@ def _raises(batch: Sequence[Pending]) -> Iterator[Raise]:
         yield Raise(Kind.ROOM, room_id, "last_seq", seq)
 
 
+def _sent(batch: Sequence[Pending]) -> dict[Pair, Cursor]:
+    """Return up to where senders have read by sending: a batch raises each one's cursor once."""
+    last: dict[Pair, int] = {}
+    for _, message in batch:
+        pair = message.room_id, message.sender_id
+        last[pair] = max(last.get(pair, 0), message.seq)
+    return {pair: Cursor(read_seq=seq) for pair, seq in last.items()}
+
+
+def _not_moved(store: Store, sent: Mapping[Pair, Cursor], outcomes: Sequence[Outcome]) -> set[Pair]:
+    """Make the cursors that were missing; return those that the store could not take yet.
+
+    Their messages wait too: a stored message of one's own is never counted as unread, whatever Redis loses.
+    """
+    told = list(zip(sent, outcomes, strict=True))
+    missing = {pair for pair, outcome in told if isinstance(outcome, Missing)}
+    met = insert_missing(store, sent, missing)
+    again = store_cursors(store, {pair: sent[pair] for pair in met}) if met else set()
+    return again | {pair for pair, outcome in told if isinstance(outcome, Unavailable)}
+
+
 def _rooms_not_raised(raises: Sequence[Raise], outcomes: Sequence[Outcome]) -> set[str]:
     """Return the rooms whose last seq the store could not take yet; until then their messages wait."""
     held_back = set()
-    for each, outcome in zip(raises, outcomes, strict=True):
+    for each, outcome in zip(raises, outcomes, strict=False):
         if isinstance(outcome, Unavailable):
             held_back.add(each.key)
         elif isinstance(outcome, Missing | Refused):

@@ -40,6 +40,9 @@ class Kind(StrEnum):
     MEMBERS = "members"
     USER_ROOMS = "user_rooms"
     EDITS = "edits"
+    CURSOR = "cursor"
+    REMOVED = "removed"
+    USER = "user"
 
 
 @dataclass(frozen=True, slots=True)

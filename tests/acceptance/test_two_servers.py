@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+import requests
 
 from tests.support.chat_client import Refused
 from tests.support.chat_system import ChatSystem
@@ -124,3 +125,55 @@ def test_a_users_rate_is_limited_over_both_servers_when_each_alone_would_let_it_
     assert eventually(is_stopped_by_the_sum, timeout_s=20, every_s=0.5)
     assert {each.code for each in told} == {"rate-limited"}
     assert all(each.error["retryAfter"] > 0 for each in told)
+
+
+def test_typing_and_seen_cross_servers_and_end_with_them(
+    system: ChatSystem, neighbour: ChatSystem, room: str
+) -> None:
+    ann, ben = system.client(system.token(f"ann-{room}")), neighbour.client(neighbour.token(f"ben-{room}"))
+    for each in (ann, ben):
+        each.join(room)
+    ann.ask("chat-typing", {"roomId": room, "isTyping": True})
+    ben.until(lambda: [each["isTyping"] for each in ben.of("chat-user-typing")] == [True], LIVE_S)
+    sent = ann.say(room, "hello")
+    ben.until(lambda: [each["isTyping"] for each in ben.of("chat-user-typing")] == [True, False], LIVE_S)
+    ben.ask("mark-messages-seen", {"roomId": room, "messageId": sent["id"]})
+    ann.until(lambda: [each["upToSeq"] for each in ann.of("messages-seen")] == [1], LIVE_S)
+
+
+def test_private_reading_counts_on_both_servers_at_once(
+    system: ChatSystem, neighbour: ChatSystem, room: str
+) -> None:
+    ann, ben = system.client(system.token(f"ann-{room}")), neighbour.client(neighbour.token(f"ben-{room}"))
+    for each in (ann, ben):
+        each.join(room)
+    ann.say(room, "one")
+    ben.ask("mark-messages-seen", {"roomId": room, "seq": 1})
+    headers = {"Authorization": f"Bearer {system.token(f'ben-{room}')}"}
+    requests.patch(f"{system.url}/api/v1/me", json={"read_receipts": False}, headers=headers, timeout=10)
+    ann.say(room, "two")
+    ben.until(lambda: len(ben.shown(room)) == 2)
+    assert ben.ask("mark-messages-seen", {"roomId": room, "seq": 2})["unread"] == 0
+    ann.ask("heartbeat")
+    assert [each["upToSeq"] for each in ann.of("messages-seen")] == [1]
+
+
+def test_counts_are_right_when_redis_was_wiped_in_between(
+    system: ChatSystem, neighbour: ChatSystem, room: str
+) -> None:
+    ann, ben = system.client(system.token(f"ann-{room}")), neighbour.client(neighbour.token(f"ben-{room}"))
+    for each in (ann, ben):
+        each.join(room)
+    for number in range(5):
+        ann.say(room, f"message {number}")
+    ben.ask("mark-messages-seen", {"roomId": room, "seq": 2})
+    ann.until(lambda: len(ann.confirmed()) == 5)
+    redis = system.redis
+    eventually(lambda: not any(redis.hlen(f"chat:unstored:{{{shard}}}") for shard in range(16)))
+    redis.flushall()
+    assert ben.ask("get-unread-counts")["rooms"][room] == 3
+    assert ann.ask("get-unread-counts")["rooms"][room] == 0
+    eventually(lambda: redis.get(f"chat:unread:ben-{room}:{room}") == "3")
+    assert ann.say(room, "after")["seq"] == 6
+    assert ben.ask("mark-messages-seen", {"roomId": room, "seq": 4}) == {"roomId": room, "read_seq": 4, "unread": 2}
+    ann.until(lambda: [each["upToSeq"] for each in ann.of("messages-seen")] == [2, 4])

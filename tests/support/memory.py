@@ -216,7 +216,13 @@ class MemoryBroker:
         heads = [self.heads.get(room_id) for room_id in room_ids]
         return [("", 0) if head is None else (head.epoch, head.offset) for head in heads]
 
-    def warm(self, room_id: str, last_seq: int, sent: Sequence[tuple[str, str, int, str]]) -> LogRead:
+    def warm(
+        self,
+        room_id: str,
+        last_seq: int,
+        sent: Sequence[tuple[str, str, int, str]],
+        removed: Collection[int] = (),
+    ) -> LogRead:
         for sender_id, temp_id, seq, epoch in sent:
             self.dedupe.setdefault((room_id, sender_id, temp_id), Fate("confirmed", seq, epoch))
         if room_id not in self.heads:

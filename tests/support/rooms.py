@@ -87,13 +87,23 @@ class Room:
         dedupe = self.dedupe(message.temp_id, message.sender_id)
         script = self.client.register_script(scripts.load("retract_message").source)
         reply = script(
-            [self.outbox_key, self.partial, self.stats, self.head, self.log, dedupe, self.dead],
+            [
+                self.outbox_key,
+                self.partial,
+                self.stats,
+                self.head,
+                self.log,
+                dedupe,
+                self.dead,
+                keys.removed(self.room_id),
+                keys.unstored(self.shard),
+            ],
             [
                 *(keys.GROUP, entry.entry_id, entry.first_seq, len(entry.messages)),
                 *(entry.room_id, entry.epoch, seq, message.sender_id, letter),
                 *("refused", int(retryable), "too sad"),
                 b'{"event":"message-failed","data":{"n":%d}}' % seq,
-                *(keys.room_channel(entry.room_id), keys.USER_CHANNEL_PREFIX, LOG_LENGTH, ACCEPTED_MS),
+                *(keys.room_channel(entry.room_id), keys.USER_CHANNEL_PREFIX, LOG_LENGTH, ACCEPTED_MS, 1),
             ],
         )
         assert reply in ([b"retracted"], [b"gone"])

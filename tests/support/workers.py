@@ -25,10 +25,19 @@ class WorkerProcess:
     `environ` is what the settings are read from. The same object serves over `kill` and `start`.
     """
 
-    def __init__(self, environ: Mapping[str, str], folder: Path, *, processes: int = 2, name: str = "w") -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        folder: Path,
+        *,
+        processes: int = 2,
+        name: str = "w",
+        queues: str = "persist",
+    ) -> None:
         self.log_file = folder / f"worker-{name}.log"
         self._environ = {**os.environ, **environ, "PYTHONUNBUFFERED": "1"}
         self._name = name
+        self._queues = queues
         self._processes = processes
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -99,7 +108,7 @@ class WorkerProcess:
 
     def _command(self) -> list[str]:
         python = [sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", "--quiet"]
-        flags = ["-Q", "persist", "--prefetch-multiplier", "1", "-E", "--without-gossip", "--without-mingle"]
+        flags = ["-Q", self._queues, "--prefetch-multiplier", "1", "-E", "--without-gossip", "--without-mingle"]
         return [*python, "-A", "workers.celery_app", "worker", *flags, "-l", "WARNING"]
 
     def _is_ready(self, start: int) -> bool:

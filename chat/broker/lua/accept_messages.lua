@@ -20,7 +20,7 @@ local space = tonumber(ARGV[3]) - (counts[1] or 0) + (counts[2] or 0) + (counts[
 local first_seq, first_offset = seq + 1, offset + 1
 local priors = redis.call('MGET', unpack(KEYS, 6))
 local answers, fresh, in_batch, n = {'ok', epoch}, {}, {}, 0
-local queued, shown = {''}, {''}
+local queued, shown, places = {''}, {''}, {}
 redis.call('XLEN', KEYS[2])  -- of a wrong type? then stop here, not after the outbox was written
 
 local function known(prior)
@@ -46,6 +46,7 @@ for i = 6, #KEYS do
     n = n + 1
     local origin, members = ARGV[a] .. ' ' .. ARGV[a + 1] .. ' ' .. ARGV[a + 2], ARGV[a + 4]
     queued[2 * n], queued[2 * n + 1] = origin, members
+    places[2 * n - 1], places[2 * n] = '@' .. ARGV[a], seq
     shown[2 * n] = origin
     shown[2 * n + 1] = '{"event":"new-chat-message","data":{"_temp":true,"confirm_by":"' .. ARGV[a + 3]
       .. '","offset":' .. offset .. middle .. seq .. '.' .. epoch .. '","seq":' .. seq .. ',' .. members .. '}}'
@@ -61,7 +62,8 @@ if n == 0 then return answers end
 -- (but a dedupe key: MGET reads it as missing and SET replaces it).
 queued[1] = room .. ' ' .. epoch .. ' ' .. first_seq .. ' ' .. n
 local entry = redis.call('XADD', KEYS[3], '*', 'm', table.concat(queued, '\n'))
-redis.call('HSET', KEYS[1], 'seq', seq, 'offset', offset)
+-- Who sends has read all before: the new number is above every cursor, so it needs no comparison.
+redis.call('HSET', KEYS[1], 'seq', seq, 'offset', offset, unpack(places))
 redis.call('EXPIRE', KEYS[1], 604800)
 redis.call('HINCRBY', KEYS[4], 'accepted', n)
 local tail = ' ' .. epoch .. ' ' .. entry

@@ -1,7 +1,7 @@
 -- Confirm stored messages of one room: tell the room and the senders, take their entries out of the outbox.
 -- A message that was confirmed before (a worker died after storing, another repeated it) is told nobody again.
 --
--- KEYS  1 outbox  2 partial  3 stats  4 head  5 log      (one shard)
+-- KEYS  1 outbox  2 partial  3 stats  4 head  5 log  6 removed      (one shard)
 -- ARGV  1 group  2 epoch  3 room  4 room channel  5 user channel prefix
 --       then for each entry: entry id, first seq, messages in the entry, how many follow here,
 --       and for each of those: seq, sender, message-confirmed frame
@@ -61,6 +61,7 @@ while i <= #ARGV do
 end
 redis.call('EXPIRE', KEYS[4], 604800)
 redis.call('EXPIRE', KEYS[5], 86400)
+redis.call('EXPIRE', KEYS[6], 1209600) -- it outlives the head
 if #seqs > 0 then
   redis.call('HINCRBY', KEYS[3], 'confirmed', #seqs)
   redis.call('PUBLISH', ARGV[4], 'confirmed ' .. ARGV[2] .. ' ' .. table.concat(seqs, ' '))

@@ -56,6 +56,11 @@ def whole_number(name: str, default: int, least: int, most: int) -> int:
     return int(text)
 
 
+def optional_number(name: str, most: int) -> int | None:
+    """Return a number of the query, None when it is not there; raises InvalidRequest."""
+    return whole_number(name, 0, 0, most) if name in request.args else None
+
+
 def answer(body: Any, status: int = 200) -> Response:
     """Return a JSON answer."""
     return Response(msgspec.json.encode(body), status, mimetype="application/json")

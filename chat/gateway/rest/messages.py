@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from flask import Blueprint, Response
-from msgspec import Meta
 
-from chat.errors import InvalidRequest
+from chat.gateway.identity import Identity
 from chat.gateway.posting import Posting
-from chat.gateway.rest.reading import body, query, required_identity
-from chat.model.ids import MessageRef, is_id
-from chat.protocol.codec import ID_MEND, PAGE_LIMIT, Id
+from chat.gateway.rest.bodies import answer, checked_id, no_content, optional_number, read_body, who, whole_number
+from chat.model.ids import MessageRef
+from chat.protocol.codec import PAGE_LIMIT, Id
 from chat.services.amending import Amending, ref_of
 from chat.services.drafting import Outgoing
 from chat.services.history import History
 from chat.services.membership import Membership
 
-Seq = Annotated[int, Meta(ge=0, le=2**53)]
-
-
-class PageQuery(msgspec.Struct, frozen=True):
-    """Which page: the newest, or next to a seq."""
-
-    before: Seq | None = None
-    after: Seq | None = None
-    limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
+SEQ_LIMIT = 2**53 - 1
 
 
 class NewMessage(msgspec.Struct, frozen=True):
@@ -54,35 +45,38 @@ class Reaction(msgspec.Struct, frozen=True):
     remove: bool | None = None
 
 
+_new_message = msgspec.json.Decoder(NewMessage)
+_edit = msgspec.json.Decoder(Edit)
+_reaction = msgspec.json.Decoder(Reaction)
+
+
 def blueprint(membership: Membership, history: History, posting: Posting, amending: Amending) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("messages", __name__)
 
-    def enter(room_id: str, what: str) -> Any:
+    def enter(room_id: str, deed: str) -> Identity:
         """Return who asks, when it is a member of the room."""
-        identity = required_identity(what)
-        if not is_id(room_id):
-            raise InvalidRequest(f"roomId {ID_MEND}", field="roomId")
-        membership.require(room_id, identity.user_id)
+        identity = who(deed)
+        membership.require(checked_id(room_id, "roomId"), identity.user_id)
         return identity
 
-    def enter_by(message_id: str, what: str) -> tuple[Any, MessageRef]:
-        required_identity(what)
+    def enter_by(message_id: str, deed: str) -> tuple[Identity, MessageRef]:
+        who(deed)
         ref = ref_of(message_id)
-        return enter(ref.room_id, what), ref
+        return enter(ref.room_id, deed), ref
 
     @routes.get("/api/v1/rooms/<room_id>/messages")
     def page(room_id: str) -> Response:
         enter(room_id, "reading messages")
-        asked = query(PageQuery)
-        found = history.page(room_id, asked.limit, before=asked.before, after=asked.after)
-        messages = [msgspec.Raw(each) for each in found.messages]
-        return _json({"messages": messages, "has_more": found.has_more})
+        limit = whole_number("limit", 50, 1, PAGE_LIMIT)
+        before, after = optional_number("before", SEQ_LIMIT), optional_number("after", SEQ_LIMIT)
+        found = history.page(room_id, limit, before=before, after=after)
+        return answer({"messages": [msgspec.Raw(each) for each in found.messages], "has_more": found.has_more})
 
     @routes.post("/api/v1/rooms/<room_id>/messages")
     def send(room_id: str) -> Response:
         identity = enter(room_id, "sending")
-        sent = body(NewMessage)
+        sent = read_body(_new_message)
         outgoing = Outgoing(
             room_id,
             sent.content,
@@ -91,34 +85,30 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
             sent.attachments,
             sent.metadata,
         )
-        return _json(posting.post(identity, outgoing), 201)
+        return answer(posting.post(identity, outgoing), 201)
 
     @routes.patch("/api/v1/messages/<message_id>")
     def edit(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "editing")
-        edited = amending.edit(identity.user_id, ref, body(Edit).content)
+        edited = amending.edit(identity.user_id, ref, read_body(_edit).content)
         return Response(edited, mimetype="application/json")
 
     @routes.delete("/api/v1/messages/<message_id>")
     def delete(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "deleting")
         amending.delete(identity.user_id, ref)
-        return Response(status=204)
+        return no_content()
 
     @routes.post("/api/v1/messages/<message_id>/reactions")
     def react(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "reacting")
-        wanted = body(Reaction)
+        wanted = read_body(_reaction)
         done = amending.react(identity.user_id, ref, wanted.emoji, wanted.remove)
-        return _json({"reactions": done.reactions})
+        return answer({"reactions": done.reactions})
 
     @routes.get("/api/v1/messages/<message_id>/edits")
     def edits(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "reading earlier versions")
-        return _json({"versions": amending.versions(identity.user_id, ref)})
+        return answer({"versions": amending.versions(identity.user_id, ref)})
 
     return routes
-
-
-def _json(told: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(told), status, mimetype="application/json")

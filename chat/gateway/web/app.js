@@ -3,7 +3,9 @@
 
 import { ChatClient, endsFor } from "./chat-client.js";
 import { slug } from "./identity.js";
+import { Reading } from "./reading.js";
 import { Store } from "./store.js";
+import { Typing } from "./typing.js";
 
 const PAGE = 50; // messages that are read at once
 const KEPT_AT_MOST = 1000; // messages of one room in memory
@@ -26,6 +28,8 @@ export class App {
       storage: session,
       storageKey: `chat.outbox.${person.userId}`,
     });
+    this.reading = new Reading(this.client, (roomId) => this.store.newestOfOthers(roomId));
+    this.typing = new Typing(this.client, (roomId) => this.view.changed(roomId));
     this.#listen();
   }
 
@@ -39,6 +43,7 @@ export class App {
   }
 
   stop() {
+    this.reading.stop();
     this.client.close();
   }
 
@@ -51,7 +56,6 @@ export class App {
   open(roomId) {
     this.#enter(roomId);
     this.current = roomId;
-    this.store.room(roomId).unseen = 0;
     this.#saveRooms();
     this.view.showRoom(roomId);
   }
@@ -71,7 +75,16 @@ export class App {
     return told.id;
   }
 
+  // Somebody looks at the open room: whatever is in it is seen.
+  look() {
+    const room = this.store.room(this.current);
+    if (!room || !this.view.isVisible) return;
+    room.unseen = 0;
+    this.reading.look(room.id);
+  }
+
   send(content) {
+    this.typing.sent(this.current);
     const entry = this.client.send(this.current, content);
     this.store.queue(entry);
     this.view.changed(this.current);
@@ -116,6 +129,8 @@ export class App {
     on("refused", (refused) => this.#refused(refused));
     on("user-status", (status) => this.#statusTold(status));
     on("new-chat-message", (message) => this.#shown(message));
+    on("unread-counts", taking(({ roomId, unread }) => this.#counted(roomId, unread)));
+    on("chat-user-typing", (detail) => this.typing.heard(detail));
     on("message-confirmed", taking((detail) => this.store.confirmMine(detail)));
     on("messages-confirmed", taking((detail) => this.store.confirm(detail)));
     on("message-failed", taking((detail) => this.#failed(detail)));
@@ -126,11 +141,20 @@ export class App {
   }
 
   // With a gap, or without a beginning, the room is read anew.
-  async #joined({ roomId, recovered, isFirst, ...who }) {
+  async #joined({ roomId, recovered, isFirst, readSeq, unread, ...who }) {
     this.store.room(roomId)?.people.enter(who);
-    this.view.changed(roomId);
+    this.reading.known(roomId, readSeq);
+    this.#counted(roomId, unread);
     const isWhole = recovered && !isFirst && this.store.room(roomId)?.isLoaded;
     await (isWhole ? this.#recheck(roomId) : this.#reload(roomId));
+    if (roomId === this.current) this.look();
+  }
+
+  // The server says how much is unread: what is open and in sight is being seen.
+  #counted(roomId, unread) {
+    const room = this.store.room(roomId);
+    const isSeen = roomId === this.current && this.view.isVisible;
+    if (room && unread !== undefined) room.unseen = isSeen ? 0 : unread;
   }
 
   async #reload(roomId) {
@@ -194,6 +218,8 @@ export class App {
     const isSeen = roomId === this.current && this.view.isVisible;
     const room = this.store.room(roomId);
     if (isNew && !isSeen) room.unseen += 1;
+    if (message.sender_id === this.store.userId && room) room.unseen = 0; // who sends has read
+    if (isNew && isSeen) this.look();
     if (isNew && isSeen) this.view.announce(`${message.sender_name}: ${message.content}`);
     if (room?.messages.size > KEPT_AT_MOST && !this.view.isReadingBack) this.store.trim(roomId, KEPT);
     this.view.changed(roomId);

@@ -8,7 +8,7 @@
 //
 // Every event of the server is dispatched under its own name, and besides:
 //   status   {state, code, reason, retryInMs}   connecting | online | waiting | ended (does not come back by itself)
-//   joined   {roomId, recovered, isFirst, lastSeq, online, onlineNames, onlineCount}
+//   joined   {roomId, recovered, isFirst, lastSeq, readSeq, unread, online, onlineNames, onlineCount}
 //            isFirst or not recovered: read the history
 //   refused  {roomId, error}                    the room can't be joined
 //   fate     {tempId, roomId, state, id, seq, error}   what became of something this client sent
@@ -175,11 +175,12 @@ export class ChatClient extends EventTarget {
     const since = isFirst ? undefined : { [roomId]: { epoch: room.epoch, offset: room.offset } };
     try {
       const { rooms } = await this.ask("join-chat-rooms", { roomIds: [roomId], since });
-      const { epoch, offset, recovered, last_seq: lastSeq, ...who } = rooms[roomId];
+      const { epoch, offset, recovered, last_seq: lastSeq, read_seq: readSeq, unread, ...who } = rooms[roomId];
       const { online, online_names: onlineNames, online_count: onlineCount } = who;
       const known = epoch === room.epoch ? room.offset : 0; // offsets of another epoch count from anew
       Object.assign(room, { epoch, offset: Math.max(offset, room.seen, known) });
-      this.dispatch("joined", { roomId, recovered, isFirst, lastSeq, online, onlineNames, onlineCount });
+      const people = { online, onlineNames, onlineCount };
+      this.dispatch("joined", { roomId, recovered, isFirst, lastSeq, readSeq, unread, ...people });
       await this.delivery.settleRoom(roomId);
       room.isReady = true;
       this.delivery.sendWaiting();

@@ -6,12 +6,13 @@ export class Composer {
   #drafts = new Map();
   #roomId = null;
 
-  constructor(onSend) {
+  constructor(onSend, onWrite) {
     this.field = byId("draft");
     byId("composer").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit(onSend);
     });
+    this.field.addEventListener("input", () => onWrite(this.field.value));
     this.field.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
       event.preventDefault();

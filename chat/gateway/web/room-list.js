@@ -49,7 +49,8 @@ export class RoomList {
     const badge = link.lastChild;
     badge.className = unseen ? "badge" : "";
     badge.textContent = unseen || "";
-    if (unseen) badge.setAttribute("aria-label", `${unseen} new`);
+    if (unseen) badge.setAttribute("aria-label", `${unseen} unread`);
+    else badge.removeAttribute("aria-label");
   }
 
   #openDialog() {

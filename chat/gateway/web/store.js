@@ -185,6 +185,12 @@ export class Store {
     }
   }
 
+  // The number of the newest message that somebody else wrote, null where there is none.
+  newestOfOthers(roomId) {
+    const found = (this.room(roomId)?.ordered ?? []).findLast(({ isMine, seq }) => !isMine && seq !== null);
+    return found?.seq ?? null;
+  }
+
   // Let go of the oldest ones; they can be read again.
   trim(roomId, keep) {
     const room = this.room(roomId);

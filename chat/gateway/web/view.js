@@ -36,7 +36,10 @@ export class View {
         this.composer.edit(message.content);
       },
     });
-    this.composer = new Composer((text) => this.#send(text));
+    this.composer = new Composer(
+      (text) => this.#send(text),
+      (text) => this.app?.typing.wrote(this.app.current, text),
+    );
     installTheme(byId("theme"));
     byId("sign-out").addEventListener("click", onSignOut);
     byId("reconnect").addEventListener("click", () => this.app.reconnect());
@@ -73,7 +76,7 @@ export class View {
     document.body.dataset.pane = roomId === null ? "rooms" : "room";
     if (location.hash !== addressOf(roomId ?? "")) history.replaceState(null, "", addressOf(roomId ?? ""));
     byId("room-name").textContent = this.app.store.room(roomId)?.name ?? "";
-    if (roomId !== null && this.isVisible) this.app.store.room(roomId).unseen = 0;
+    this.app.look();
     if (this.shownRoom !== roomId) this.composer.showRoom(roomId);
     this.shownRoom = roomId;
     this.changed(roomId);
@@ -121,6 +124,8 @@ export class View {
     byId("room-name").textContent = room.name;
     this.messages.render(room);
     this.people.render(room);
+    const typing = this.app.typing.line(current);
+    if (byId("typing").textContent !== typing) byId("typing").textContent = typing;
   }
 
   #send(text) {

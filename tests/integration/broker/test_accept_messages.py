@@ -19,7 +19,7 @@ def test_cold_is_answered_when_the_room_has_no_head(client):
 def test_messages_are_numbered_in_order_when_they_are_fresh(room):
     assert room.accept("t1", "t2") == ["ok", room.epoch, "accepted 1 1", "accepted 2 2"]
     assert room.accept("t3") == ["ok", room.epoch, "accepted 3 3"]
-    assert room.client.hgetall(room.head) == {b"epoch": room.epoch.encode(), b"seq": b"3", b"offset": b"3"}
+    assert room.client.hmget(room.head, "epoch", "seq", "offset") == [room.epoch.encode(), b"3", b"3"]
 
 
 def test_one_outbox_entry_holds_the_batch_when_it_is_accepted(room):
@@ -174,3 +174,10 @@ def test_room_and_temp_id_are_taken_literally_when_they_hold_pattern_characters(
     room = Room(client, "a.b-c_%d".replace("%", "")).warm()
     assert room.accept("-.-", "..")[2:] == ["accepted 1 1", "accepted 2 2"]
     assert room.accept("-.-")[2:] == [f"duplicate pending 1 {room.epoch}"]
+
+
+def test_senders_have_read_all_before_their_own_when_they_send(room):
+    room.accept("t1", "t2")
+    room.accept("t3", sender="bob")
+    room.accept("t1")  # a repeat is no message
+    assert room.client.hmget(room.head, "@ann", "@bob") == [b"2", b"3"]

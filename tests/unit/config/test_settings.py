@@ -91,6 +91,7 @@ PLACES = [
     ("PRESENCE_LEASE_S", "60", "presence.lease_s"),
     ("PRESENCE_ROOM_LIMIT", "100", "presence.room_limit"),
     ("WORKER_CONCURRENCY", "3", "path.worker_concurrency"),
+    ("UNREAD_REFRESH_MEMBERS", "3", "path.unread_refresh_members"),
     ("LOG_LEVEL", "DEBUG", "log.level"),
     ("LOG_FORMAT", "json", "log.format"),
 ]

@@ -14,6 +14,7 @@ from chat.gateway.dispatcher import Dispatcher
 from chat.gateway.rate import JoinRate
 from chat.gateway.session import INBOX_LIMIT
 from chat.model.room import RoomType
+from chat.protocol import codec
 from chat.services.amending import Reacted
 from chat.services.fates import Fates
 from chat.services.history import History
@@ -328,3 +329,56 @@ def test_an_amendment_is_refused_when_a_stranger_asks(counter, event):
     [told] = counter.ask(counter.client(), event, data)
     assert told["data"]["error"]["code"] == "not-a-member"
     assert counter.amended == []
+
+
+def test_a_join_tells_how_far_one_has_read(counter):
+    def standings(session, room_ids):
+        return {room_id: {"read_seq": 3, "unread": len(session.user_id)} for room_id in room_ids}
+
+    counter.dispatcher = replace(counter.dispatcher, standings=standings)
+    (told,) = counter.ask(counter.client(), "join-chat-rooms", {"roomIds": [ROOM]})
+    joined = told["data"]["result"]["rooms"][ROOM]
+    assert (joined["read_seq"], joined["unread"], joined["recovered"]) == (3, 3, False)
+
+
+def test_no_room_is_joined_when_it_can_not_be_told_how_far_one_has_read(counter):
+    def fail(*_):
+        raise BrokerUnavailable("count unread")
+
+    counter.dispatcher = replace(counter.dispatcher, standings=fail)
+    ann = counter.client()
+    (told,) = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM]})
+    assert told["data"]["error"]["code"] == "unavailable"
+    assert ann.session.rooms == set()
+
+
+def test_commands_of_other_modules_are_passed_on_quick_or_slow(counter):
+    seen: list[str] = []
+
+    def quick(session, command):
+        seen.append("quick")
+        return command.data.is_on
+
+    def slow(session, command):
+        seen.append("slow")
+        return {"done": True}
+
+    routes = {codec.Typing: quick}, {codec.Typing: slow}
+    counter.dispatcher = replace(counter.dispatcher, quick=routes[0], slow=routes[1])
+    ann = counter.client()
+    assert counter.ask(ann, "chat-typing", {"roomId": ROOM, "isTyping": True}) == []
+    (told,) = counter.ask(ann, "chat-typing", {"room_id": ROOM, "is_typing": False})
+    assert told["data"]["result"] == {"done": True}
+    assert seen[0] == "quick"
+    assert seen[-1] == "slow"
+
+
+def test_who_sends_or_leaves_stops_typing(counter):
+    heard: list[str] = []
+    hooks = {name: lambda _session, room_id, name=name: heard.append(name) for name in ("on_sent", "on_left")}
+    counter.dispatcher = replace(counter.dispatcher, **hooks)
+    ann = counter.client()
+    counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM]})
+    counter.ask(ann, "send-chat-message", {"roomId": ROOM, "content": "hi"})
+    counter.ask(ann, "leave-chat-rooms", {"roomIds": [ROOM, "other"]})
+    assert heard == ["on_sent", "on_left"]

@@ -31,7 +31,7 @@ class Ear:
         return [each["offset"] for each in self.told() if "offset" in each]
 
 
-def send(writers, data):
+def send(writers, data, droppable=False):
     for writer in writers:
         writer.append(data)
 

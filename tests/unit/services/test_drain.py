@@ -74,6 +74,9 @@ class MemoryStore:
         self.batches.append(sum(isinstance(write, Insert) for write in writes))
         return [Written(1)] * len(writes)
 
+    def update_paths(self, *_: object, **__: object) -> int:
+        return 1
+
 
 class Lease:
     """Counts; `on_release` lets a test do something in the gap after it."""

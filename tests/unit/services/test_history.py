@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chat.broker.base import Accepted, OutboxEntry
 from chat.model.message import message_key
-from chat.model.publication import Confirmed, read_room
+from chat.model.publication import Confirmed, Passing, read_room
 from chat.services import history
 from chat.services.history import History, Page
 from chat.store.base import Kind
@@ -212,5 +212,6 @@ def outline(room_id: str, payload: bytes) -> Any:
     found = read_room(room_id, payload)
     if isinstance(found, Confirmed):
         return found.messages
+    assert not isinstance(found, Passing)
     origins = [(each.seq, each.temp_id) for each in found.origins]
     return found.kind, found.first_offset, origins, len(found.frames)

@@ -51,7 +51,7 @@ def store_where(insert: Outcome = WRITTEN, raised: Outcome = WRITTEN) -> Scripte
     return ScriptedStore(lambda write: insert if isinstance(write, Insert) else raised)
 
 
-def test_a_batch_is_one_call_with_one_raise_per_room() -> None:
+def test_a_batch_is_one_call_with_one_raise_per_room_and_sender() -> None:
     store = store_where()
 
     settled = settle(store, [pending("a", 1), pending("b", 7), pending("a", 2)])  # type: ignore[arg-type]
@@ -64,6 +64,8 @@ def test_a_batch_is_one_call_with_one_raise_per_room() -> None:
             Insert(Kind.MESSAGE, "a:000000000002", document("a.2.e", 2, MEMBERS)),
             Raise(Kind.ROOM, "a", "last_seq", 2),
             Raise(Kind.ROOM, "b", "last_seq", 7),
+            Raise(Kind.CURSOR, "a:ann", "read_seq", 2),
+            Raise(Kind.CURSOR, "b:ann", "read_seq", 7),
         ]
     ]
 

@@ -16,6 +16,7 @@ from couchbase.exceptions import (
     UnAmbiguousTimeoutException,
 )
 
+from chat.store.base import Kind
 from chat.store.couchbase import session
 from chat.store.couchbase.check import check_couchbase
 from chat.store.findings import Finding
@@ -81,7 +82,7 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_everything_is_told_when_all_is_in_order(check: Any) -> None:
     login, kinds, durability = check()
     assert login.text.endswith(": the login is taken and the bucket is open")
-    assert kinds.text.endswith(": collections message, room, members, user_rooms can be read")
+    assert kinds.text.endswith(f": collections {', '.join(Kind)} can be read")
     assert durability.text == "STORE_DURABILITY majority is kept: the cluster confirms a write at MAJORITY"
 
 

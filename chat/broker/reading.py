@@ -1,0 +1,113 @@
+"""How far members have read, in Redis: cursors are raised, positions counted, numbers taken out of the count.
+
+Every call is one round trip: one script call for each shard that is concerned.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import redis
+
+from chat.broker import keys, scripts
+from chat.broker.client import translated
+from chat.model.clock import now_ms, rfc3339
+from chat.model.cursor import Cursor, Marked, Standing, parse_cursor
+
+CURSORS_TTL_S = 86_400  # after a room's last mark; then they are loaded from the store again
+PAIRS_PER_CALL = 300  # about 1 ms in which Redis serves nobody else
+
+Pair = tuple[str, str]  # room, user
+
+
+class RedisReading:
+    """`chat:read`, `chat:removed` and what of them waits in `chat:unstored`."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._client = client
+        self._mark = client.register_script(scripts.load("mark_seen").source)
+        self._count = client.register_script(scripts.load("count_unread").source)
+        self._load = client.register_script(scripts.load("load_cursors").source)
+        self._remove = client.register_script(scripts.load("remove_numbers").source)
+
+    def mark(self, room_id: str, user_id: str, seq: int, *, epoch: str = "", is_private: bool = False) -> Marked:
+        """Raise a cursor, tell the room unless in private, and drop the counters that it makes stale."""
+        at_ms = now_ms()
+        room_keys = [keys.head(room_id), keys.read(room_id), keys.unstored(keys.shard_of(room_id))]
+        told: list[Any] = [int(not is_private), at_ms, rfc3339(at_ms), keys.room_channel(room_id)]
+        args = [room_id, user_id, seq, epoch, *told, CURSORS_TTL_S]
+        with translated("mark seen"):
+            pipeline = self._client.pipeline(transaction=False)
+            self._mark([*room_keys, keys.removed(room_id)], args, client=pipeline)
+            pipeline.delete(keys.unread(user_id, room_id))
+            pipeline.delete(keys.total_unread(user_id))
+            status, *numbers = pipeline.execute()[0]
+        return Marked(status.decode(), Standing(*numbers) if numbers else None)
+
+    def count(self, pairs: Sequence[Pair]) -> dict[Pair, Standing | str]:
+        """Return where users stand, or `cold` or `unloaded` where Redis does not know."""
+        calls = list(_calls(pairs))
+        with translated("count unread"):
+            pipeline = self._client.pipeline(transaction=False)
+            for call in calls:
+                room_keys = [
+                    key for room, _ in call for key in (keys.head(room), keys.read(room), keys.removed(room))
+                ]
+                self._count(room_keys, [user for _, user in call], client=pipeline)
+            replies = pipeline.execute() if calls else []
+        return {
+            pair: _answer(text.decode())
+            for call, reply in zip(calls, replies, strict=True)
+            for pair, text in zip(call, reply, strict=True)
+        }
+
+    def load(self, cursors: dict[Pair, Cursor]) -> None:
+        """Put cursors there that the store has told; those that are there stay."""
+        with translated("load cursors"):
+            pipeline = self._client.pipeline(transaction=False)
+            for call in _calls(list(cursors)):
+                args: list[Any] = [CURSORS_TTL_S]
+                for room_id, user_id in call:
+                    each = cursors[room_id, user_id]
+                    args += (room_id, user_id, each.read_seq, each.shown_seq, each.seen_ms)
+                room_keys = [keys.unstored(keys.shard_of(call[0][0])), *(keys.read(room) for room, _ in call)]
+                self._load(room_keys, args, client=pipeline)
+            pipeline.execute()
+
+    def cursors(self, room_id: str, user_ids: Sequence[str]) -> dict[str, Cursor]:
+        """Return those cursors of a room that are in Redis."""
+        with translated("read cursors"):
+            found: Any = self._client.hmget(keys.read(room_id), list(user_ids)) if user_ids else []
+        told = zip(user_ids, found, strict=True)
+        return {user_id: parse_cursor(text.decode()) for user_id, text in told if text is not None}
+
+    def remove(self, room_id: str, seqs: Collection[int]) -> int | None:
+        """Take numbers out of the count; return how many were in it, None when the room is cold."""
+        room_keys = [keys.head(room_id), keys.removed(room_id), keys.unstored(keys.shard_of(room_id))]
+        with translated("remove numbers"):
+            status, *news = self._remove(room_keys, [room_id, *seqs])
+        return int(news[0]) if status == b"removed" else None
+
+    def removed_of(self, room_id: str) -> set[int]:
+        """Return all numbers of a room that are out of the count."""
+        with translated("read removed numbers"):
+            found: Any = self._client.zrange(keys.removed(room_id), 0, -1)
+        return {int(seq) for seq in found}
+
+
+def _calls(pairs: Sequence[Pair]) -> Iterable[list[Pair]]:
+    """Group pairs by shard, because a script serves one."""
+    by_shard: dict[int, list[Pair]] = defaultdict(list)
+    for pair in pairs:
+        by_shard[keys.shard_of(pair[0])].append(pair)
+    for same in by_shard.values():
+        for start in range(0, len(same), PAIRS_PER_CALL):
+            yield same[start : start + PAIRS_PER_CALL]
+
+
+def _answer(text: str) -> Standing | str:
+    if not text[0].isdigit():
+        return text
+    return Standing(*(int(number) for number in text.split(" ")))

@@ -1,0 +1,80 @@
+"""What a connection asks about reading: marks of what was seen, unread counts, where one stands after a join."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from chat.errors import InvalidRequest
+from chat.gateway.session import Session
+from chat.hub import Hub
+from chat.model.cursor import Standing
+from chat.model.publication import read_unread
+from chat.protocol import codec
+from chat.services.membership import Membership
+from chat.services.seen import Seen
+from chat.services.unread import Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Answers members; `on_asked(user)` is called with everybody who asked for all counts."""
+
+    hub: Hub
+    membership: Membership
+    seen: Seen
+    unread: Unread
+    on_asked: Callable[[str], None]
+
+    def mark(self, session: Session, command: codec.MarkSeen) -> dict[str, Any]:
+        """Take `mark-messages-seen`."""
+        data = command.data
+        room_id, message_id, seq = data.room, data.message, data.number
+        is_guest = session.identity.is_guest
+        self.membership.require(room_id, session.user_id, is_guest=is_guest)
+        standing = self._marked(room_id, session.user_id, seq, message_id)
+        return {"roomId": room_id, **told(standing)}
+
+    def mark_for(self, user_id: str, room_id: str, seq: int | None, message_id: str | None) -> Standing:
+        """Take a mark of a request."""
+        self.membership.require(room_id, user_id)
+        return self._marked(room_id, user_id, seq, message_id)
+
+    def get_unread(self, session: Session, _command: codec.GetUnread) -> dict[str, Any]:
+        """Take `get-unread-counts`; a guest, who is a member of nothing, is told of the rooms it is in."""
+        if not session.identity.is_guest:
+            return self.counts_of(session.user_id)
+        return _counts({room_id: each.unread for room_id, each in self._standings(session, session.rooms).items()})
+
+    def counts_of(self, user_id: str) -> dict[str, Any]:
+        """Return the total and the unread count of each of a user's rooms."""
+        self.on_asked(user_id)
+        return _counts(self.unread.of_users([user_id])[user_id])
+
+    def standings(self, session: Session, room_ids: Collection[str]) -> dict[str, dict[str, int]]:
+        """Return what the ack of a join tells of each room."""
+        return {room_id: told(each) for room_id, each in self._standings(session, room_ids).items()}
+
+    def hear(self, user_id: str, payload: bytes) -> None:
+        """Pass on what changed in a user's counts."""
+        change = read_unread(payload)
+        self.hub.tell_user_outside(user_id, change.room_id if change.is_new else None, change.frame)
+
+    def _marked(self, room_id: str, user_id: str, seq: int | None, message_id: str | None) -> Standing:
+        if (seq is None) == (message_id is None):
+            raise InvalidRequest("name the message by messageId or by seq, one of them", field="messageId")
+        return self.seen.mark(room_id, user_id, seq=seq, message_id=message_id)
+
+    def _standings(self, session: Session, room_ids: Collection[str]) -> dict[str, Standing]:
+        found = self.unread.of((room_id, session.user_id) for room_id in room_ids)
+        return {room_id: standing for (room_id, _), standing in found.items()}
+
+
+def told(standing: Standing) -> dict[str, int]:
+    """Return where one stands as clients are told."""
+    return {"read_seq": standing.read_seq, "unread": standing.unread}
+
+
+def _counts(rooms: dict[str, int]) -> dict[str, Any]:
+    return {"total": sum(rooms.values()), "rooms": rooms}

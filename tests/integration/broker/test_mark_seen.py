@@ -1,0 +1,178 @@
+"""mark_seen.lua and its like on a real server: each status word, and that nothing goes back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from chat.broker import keys
+from chat.broker.marks import Marks, Recounts, by_room, unstored
+from chat.broker.reading import RedisReading
+from chat.model.cursor import Cursor, Standing
+from chat.model.publication import Passing, read_room
+
+ROOM = "room456"
+
+
+@pytest.fixture
+def reading(client) -> RedisReading:
+    return RedisReading(client)
+
+
+@pytest.fixture
+def read(room, reading):
+    """Five messages of ann, and bob, who has read nothing."""
+    room.accept(*(f"t{n}" for n in range(1, 6)))
+    reading.load({(ROOM, "bob"): Cursor(), (ROOM, "ann"): Cursor()})
+    return reading
+
+
+def test_a_cold_room_and_an_unknown_cursor_are_told(client, room, reading):
+    assert reading.mark("elsewhere", "bob", 1).status == "cold"
+    assert reading.mark(ROOM, "bob", 1).status == "unloaded"
+    assert reading.count([("elsewhere", "bob"), (ROOM, "bob")]) == {
+        ("elsewhere", "bob"): "cold",
+        (ROOM, "bob"): "unloaded",
+    }
+
+
+def test_a_cursor_only_rises_and_never_beyond_the_last_message(read):
+    assert read.mark(ROOM, "bob", 3) == ("raised", Standing(3, 5, 2))
+    assert read.mark(ROOM, "bob", 2) == ("unchanged", Standing(3, 5, 2))
+    assert read.mark(ROOM, "bob", 3) == ("unchanged", Standing(3, 5, 2))
+    assert read.mark(ROOM, "bob", 10**15) == ("raised", Standing(5, 5, 0))
+
+
+def test_the_room_is_told_once_with_the_newly_seen_ids(room, read, ears):
+    read.mark(ROOM, "bob", 2)
+    read.mark(ROOM, "bob", 4)
+    read.mark(ROOM, "bob", 4)
+    told = [read_room(ROOM, payload) for channel, payload in ears.heard() if channel == keys.room_channel(ROOM)]
+    passing = [each for each in told if isinstance(each, Passing)]
+    assert {(each.kind, each.user_id) for each in passing} == {("seen", "bob")}
+    frames = [json.loads(each.frame)["data"] for each in passing]
+    assert [each["upToSeq"] for each in frames] == [2, 4]
+    assert frames[1]["messageIds"] == [f"{ROOM}.4.{room.epoch}", f"{ROOM}.3.{room.epoch}"]
+    assert frames[0]["roomId"] == ROOM
+    assert frames[0]["seenAt"].endswith("Z")
+
+
+def test_the_newest_200_are_named_when_many_are_seen(room, read, ears):
+    room.accept(*(f"m{n}" for n in range(100)))
+    for start in range(3):
+        room.accept(*(f"n{start}-{n}" for n in range(100)))
+    read.mark(ROOM, "bob", 405)
+    (frame,) = [payload.split(b"\n")[1] for _, payload in ears.heard() if payload.startswith(b"seen ")]
+    ids = json.loads(frame)["data"]["messageIds"]
+    assert len(ids) == 200
+    assert ids[0] == f"{ROOM}.405.{room.epoch}"
+    assert ids[-1] == f"{ROOM}.206.{room.epoch}"
+
+
+def test_nobody_is_told_when_one_reads_in_private(read, ears):
+    read.mark(ROOM, "bob", 2)
+    assert read.mark(ROOM, "bob", 4, is_private=True).standing == Standing(4, 5, 1)
+    assert len(ears.heard()) == 1
+    assert read.cursors(ROOM, ["bob", "eve"])["bob"] == Cursor(4, 2, read.cursors(ROOM, ["bob"])["bob"].seen_ms)
+    assert read.mark(ROOM, "bob", 4).status == "raised"  # for the others
+    assert len(ears.heard()) == 1
+
+
+def test_a_message_is_checked_when_it_is_named(client, room, read):
+    assert read.mark(ROOM, "bob", 2, epoch="zzzzzzzz").status == "unknown"
+    assert read.mark(ROOM, "bob", 6, epoch=room.epoch).status == "unknown"
+    assert read.mark(ROOM, "bob", 2, epoch=room.epoch).status == "raised"
+    client.hset(room.head, "epochs", f"4:{room.epoch}")
+    assert read.mark(ROOM, "bob", 3, epoch=room.epoch).status == "unsure"
+    assert read.mark(ROOM, "bob", 4, epoch=room.epoch).status == "raised"
+
+
+def test_ids_of_older_epochs_are_told_when_the_room_was_warmed_again(client, room, ears):
+    sent = [("ann", "t1", 1, "aaaaaaaa"), ("ann", "t2", 2, "bbbbbbbb"), ("bob", "t3", 3, "bbbbbbbb")]
+    client.delete(room.head)
+    room.reader.warm(ROOM, 3, sent, removed=[2])
+    room.accept("t9")
+    reading = RedisReading(client)
+    reading.load({(ROOM, "bob"): Cursor()})
+    assert reading.mark(ROOM, "bob", 4).standing == Standing(4, 4, 0)
+    (frame,) = [payload.split(b"\n")[1] for _, payload in ears.heard() if payload.startswith(b"seen ")]
+    assert json.loads(frame)["data"]["messageIds"] == [
+        f"{ROOM}.4.{room.epoch}",
+        f"{ROOM}.3.bbbbbbbb",
+        f"{ROOM}.1.aaaaaaaa",
+    ]
+
+
+def test_ones_own_messages_are_read_when_they_are_sent(room, read):
+    room.accept("b1", sender="bob")
+    assert read.count([(ROOM, "bob"), (ROOM, "ann")]) == {
+        (ROOM, "bob"): Standing(6, 6, 0),
+        (ROOM, "ann"): Standing(5, 6, 1),
+    }
+    assert read.mark(ROOM, "bob", 2).standing == Standing(6, 6, 0)
+
+
+def test_removed_numbers_are_not_counted(client, room, read):
+    assert read.remove("elsewhere", [1]) is None
+    assert read.remove(ROOM, [2, 4]) == 2
+    assert read.remove(ROOM, [4]) == 0
+    assert read.count([(ROOM, "bob")])[ROOM, "bob"] == Standing(0, 5, 3)
+    assert read.mark(ROOM, "bob", 3).standing == Standing(3, 5, 1)
+    assert read.removed_of(ROOM) == {2, 4}
+    assert {field for field in client.hgetall(keys.unstored(room.shard)) if b"#" in field} == {
+        b"room456 #2",
+        b"room456 #4",
+    }
+
+
+def test_a_retracted_number_is_not_counted(room, read):
+    (entry,) = room.take()
+    room.retract(entry, 2)
+    assert read.count([(ROOM, "bob")])[ROOM, "bob"] == Standing(0, 5, 4)
+
+
+def test_no_cursor_is_loaded_below_what_waits_to_be_stored(client, room, read):
+    read.mark(ROOM, "bob", 4)
+    client.delete(keys.read(ROOM))
+    read.load({(ROOM, "bob"): Cursor(2, 2, 5)})
+    found = read.cursors(ROOM, ["bob"])["bob"]
+    assert (found.read_seq, found.shown_seq) == (4, 4)
+    read.load({(ROOM, "bob"): Cursor(1, 1, 1)})  # another caller was first
+    assert read.cursors(ROOM, ["bob"])["bob"] == found
+
+
+def test_counters_that_a_mark_makes_stale_are_dropped(client, read):
+    client.set("chat:unread:bob:room456", 5)
+    client.set("chat:total_unread:bob", 5)
+    read.mark(ROOM, "bob", 1)
+    assert client.exists("chat:unread:bob:room456", "chat:total_unread:bob") == 0
+
+
+def test_a_mark_stays_when_it_was_set_anew_while_it_was_done(client):
+    marks = Marks(client, ["chat:recount"])
+    client.hset("chat:recount", mapping={"r a": "1", "r b": "1"})
+    taken = marks.take(10)
+    assert taken == {"chat:recount": {"r a": "1", "r b": "1"}}
+    client.hset("chat:recount", "r b", "2")
+    assert marks.settle(taken) == 1
+    assert marks.take(10) == {"chat:recount": {"r b": "2"}}
+    assert marks.waiting() == 1
+
+
+def test_asking_again_is_another_asking(client):
+    recounts = Recounts(client)
+    recounts.mark([])
+    recounts.mark(["r a"])
+    taken = recounts.take(10)
+    recounts.mark(["r a"])
+    assert recounts.settle(taken) == 0
+
+
+def test_many_marks_are_one_note_for_the_store(client, room, read):
+    for seq in range(1, 6):
+        read.mark(ROOM, "bob", seq)
+    taken = unstored(client).take(10)
+    ((user_id, value),) = by_room(taken)[ROOM]
+    assert user_id == "bob"
+    assert value.startswith("5 5 ")
