@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from redis.exceptions import ResponseError
 
 from chat.broker import keys, scripts
 from chat.broker.log import RedisRoomLog
@@ -128,6 +129,13 @@ class Drainage:
         database = sqlite3.connect(self.path)
         database.execute(TRIGGER)
         database.close()
+
+    def taken(self) -> int:
+        """Return how many entries a drain holds."""
+        try:
+            return int(self.client.xpending(keys.outbox(self.shard), keys.GROUP)["pending"])
+        except ResponseError:  # no drain has run here yet
+            return 0
 
     @contextmanager
     def outage(self) -> Iterator[None]:
