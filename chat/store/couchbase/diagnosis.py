@@ -17,6 +17,7 @@ PORT, TLS_PORT = 11210, 11207
 # say something too, and wait for their rest at a node.
 QUESTION = struct.pack(">BBHBBHIIQ", 0x80, 0x20, 0, 0, 0, 0, 0, 0, 0) + b"\r\n\r\n"
 ANSWER = b"\x81"  # how an answer begins
+RECORD_BYTES = 16 * 1024  # of TLS
 
 _START = (
     f"start Couchbase there or mend STORE_URL (its port is the one for keys and values, {PORT} if none is named)"
@@ -27,7 +28,6 @@ _TRUST = "name a file with the cluster's authority in STORE_URL: ?certificate=FI
 
 # Native ones: the caller's thread may be unknown to gevent.
 _socket, _getaddrinfo, _gaierror = get_original("socket", ["socket", "getaddrinfo", "gaierror"])
-_context = get_original("ssl", "SSLContext")
 
 
 def why_no_answer(address: CouchbaseAddress, knock_s: float = KNOCK_S) -> str:
@@ -96,7 +96,7 @@ class _Knock:
                 return b""
 
     def _speaks_tls(self) -> bool:
-        context = _context(ssl.PROTOCOL_TLS_CLIENT)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE  # nothing is sent: whether it is TLS is all that counts
         try:
@@ -107,7 +107,7 @@ class _Knock:
 
     def _shake_hands(self, context: Any) -> None:
         with self._connected() as link:
-            context.wrap_socket(link, server_hostname=self._name).close()
+            _shake_hands(link, context, self._name)
 
     def _connected(self) -> Any:
         family, kind, protocol, _, place = _getaddrinfo(self._name, self._port, type=1)[0]
@@ -124,8 +124,24 @@ class _Knock:
         return max(self._deadline - time.monotonic(), 0.05)
 
 
+def _shake_hands(link: Any, context: Any, name: str) -> None:
+    """Carry the handshake's bytes by hand: gevent has put its own sockets in place of TLS's."""
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    engine = context.wrap_bio(heard, said, server_hostname=name)
+    is_done = False
+    while not is_done:
+        try:
+            engine.do_handshake()
+            is_done = True
+        except ssl.SSLWantReadError:
+            pass
+        link.sendall(said.read())
+        if not is_done:
+            heard.write(answer) if (answer := link.recv(RECORD_BYTES)) else heard.write_eof()
+
+
 def _trusting(certificate: str | None) -> Any:
-    context = _context(ssl.PROTOCOL_TLS_CLIENT)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if certificate:
         context.load_verify_locations(certificate)
     else:

@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import gevent
 import pytest
 
 from chat.store.couchbase.diagnosis import ANSWER, why_no_answer
 from config.couchbase_url import read_couchbase
+from tests.support.gevent_run import run_in_gevent
 from tests.support.ports import free_port
 
 KNOCK_S = 0.6
@@ -84,3 +86,15 @@ def test_it_takes_no_longer_than_it_may_when_many_hosts_are_silent() -> None:
 @pytest.mark.parametrize("host", ["[::1]:9", "localhost:9"])
 def test_a_host_may_be_a_name_or_an_address_of_six(host: str) -> None:
     assert "can't be reached" in fault(host)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "told"), [("couchbases", "does not speak TLS"), ("couchbase", "is no key-value port of Couchbase")]
+)
+def test_the_same_is_told_when_gevent_has_replaced_the_sockets(scheme: str, told: str) -> None:
+    with server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as host:
+        assert told in run_in_gevent(fault_in_a_thread, host, scheme)
+
+
+def fault_in_a_thread(host: str, scheme: str) -> str:
+    return str(gevent.get_hub().threadpool.apply(fault, (host,), {"scheme": scheme}))
