@@ -27,6 +27,7 @@ from chat.services.drain import DrainPolicy, Patience
 from chat.services.reconcile_unread import Reconcile
 from chat.services.recount import Recount
 from chat.services.room_sizes import RoomSizes
+from chat.services.told import Told
 from chat.services.unread import Unread
 from chat.store.base import Store
 from chat.store.url import open_store
@@ -53,6 +54,7 @@ class WorkContext:
     counters: UnreadCounters
     sizes: RoomSizes
     patience: Patience = field(default_factory=Patience)
+    told: Told = field(default_factory=Told)
 
     @property
     def unread(self) -> Unread:

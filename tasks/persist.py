@@ -26,7 +26,8 @@ def drain() -> None:
     context = work_context()
     try:
         parts = (context.outbox, context.store, context.lease, context.policy)
-        is_unfinished = Drain(*parts, patience=context.patience, on_settled=_ask_recount).run()
+        drain_run = Drain(*parts, patience=context.patience, told=context.told, on_settled=_ask_recount)
+        is_unfinished = drain_run.run()
     except BrokerUnavailable as exc:
         log.warning("drain-interrupted", extra={"error": str(exc), "action": "the next wake-up goes on"})
         return

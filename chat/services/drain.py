@@ -20,6 +20,7 @@ from chat.services.confirm import confirmations
 from chat.services.removed import store_removed
 from chat.services.retract import GIVEN_UP, POISON, retractions
 from chat.services.settle import CONFLICT, Failed, Pending, Settled, settle
+from chat.services.told import Told
 from chat.store.base import Store
 
 RUN_S = 8.0  # then another run goes on: under the 10 s that a stopping worker may take, and every time limit
@@ -63,6 +64,7 @@ class Drain:
         policy: DrainPolicy,
         *,
         patience: Patience | None = None,
+        told: Told | None = None,
         sleep: Callable[[float], None] = time.sleep,
         on_settled: Callable[[set[str]], None] = lambda _: None,
     ) -> None:
@@ -71,6 +73,7 @@ class Drain:
         self._lease = lease
         self._policy = policy
         self._patience = patience or Patience()
+        self._told = told or Told()
         self._sleep = sleep
         self._on_settled = on_settled  # called with the rooms of each batch: their unread counts have changed
         self._take_limit = FIRST_TAKE
@@ -161,12 +164,18 @@ class Drain:
         self._retract(settled.failed)
         if settled.stored:
             self._on_settled({each.pending.message.room_id for each in settled.stored})
+        self._tell_of(settled.unknown_rooms)
         if settled.turned_away:
             told = {"waiting": len(settled.waiting), "reason": settled.turned_away}
             log.error("store-misconfigured", extra={**told, "action": "wait until it is mended"})
         elif settled.waiting:
             log.warning("store-unavailable", extra={"waiting": len(settled.waiting), "action": "try again"})
         return settled
+
+    def _tell_of(self, unknown_rooms: Sequence[str]) -> None:
+        for room_id in filter(self._told.is_news, unknown_rooms):
+            action = "its new messages are kept; restore the store, or make the room again"
+            log.error("store-lost-room", extra={"room": room_id, "action": action})
 
     def _retract(self, failed: Sequence[Failed]) -> None:
         if failed:

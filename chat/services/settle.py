@@ -68,18 +68,21 @@ class Settled(NamedTuple):
     """What became of a batch; `waiting` is to be tried again.
 
     `turned_away` says what an operator has to mend before the store takes them, empty when time alone may do.
+    `unknown_rooms` have messages and no document: the store has lost it, and with it perhaps much more.
     """
 
     stored: list[Stored]
     failed: list[Failed]
     waiting: list[Pending]
     turned_away: str = ""
+    unknown_rooms: tuple[str, ...] = ()
 
 
 def settle(store: Store, batch: Sequence[Pending]) -> Settled:
     """Store a batch, the last seq of its rooms, and how far its senders have read, in one round trip.
 
-    A sender's first message in a room takes a second one, which makes the cursor.
+    A sender's first message in a room takes a second one, which makes the cursor. While the store can't take a
+    room's last seq or a sender's cursor, their messages wait.
     """
     bodies = [_body_of(each.message) for each in batch]
     inserts = [
@@ -90,9 +93,10 @@ def settle(store: Store, batch: Sequence[Pending]) -> Settled:
     sent = _sent(batch)
     moved = [Raise(Kind.CURSOR, cursor_key(*pair), "read_seq", each.read_seq) for pair, each in sent.items()]
     outcomes = store.write_many([*inserts, *raises, *moved])
-    held_back = _rooms_not_raised(raises, outcomes[len(inserts) :])
+    raised = list(zip(raises, outcomes[len(inserts) :], strict=False))  # behind them are the cursors' outcomes
+    held_back = {each.key for each, outcome in raised if isinstance(outcome, Unavailable)}
     unmoved = _not_moved(store, sent, outcomes[len(inserts) + len(raises) :])
-    settled = Settled([], [], [], _turned_away(outcomes))
+    settled = Settled([], [], [], _turned_away(outcomes), _unknown_rooms(raised))
     for each, body, outcome in zip(batch, bodies, outcomes, strict=False):
         message = each.message
         if message.room_id in held_back or (message.room_id, message.sender_id) in unmoved:
@@ -157,12 +161,9 @@ def _not_moved(store: Store, sent: Mapping[Pair, Cursor], outcomes: Sequence[Out
     return again | {pair for pair, outcome in told if isinstance(outcome, Unavailable)}
 
 
-def _rooms_not_raised(raises: Sequence[Raise], outcomes: Sequence[Outcome]) -> set[str]:
-    """Return the rooms whose last seq the store could not take yet; until then their messages wait."""
-    held_back = set()
-    for each, outcome in zip(raises, outcomes, strict=False):
-        if isinstance(outcome, Unavailable):
-            held_back.add(each.key)
-        elif isinstance(outcome, Missing | Refused):
-            log.warning("last-seq-not-raised", extra={"room": each.key, "outcome": outcome})
-    return held_back
+def _unknown_rooms(raised: Sequence[tuple[Raise, Outcome]]) -> tuple[str, ...]:
+    """Return the rooms that have no document, whose messages are stored all the same."""
+    for each, outcome in raised:
+        if isinstance(outcome, Refused):
+            log.warning("last-seq-not-raised", extra={"room": each.key, "reason": outcome.reason})
+    return tuple(each.key for each, outcome in raised if isinstance(outcome, Missing))

@@ -34,6 +34,7 @@ from chat.store.base import (
     Write,
     Written,
 )
+from tests.support.wait import eventually
 
 from .conftest import ADAPTERS, Adapter
 

@@ -10,7 +10,8 @@ import pytest
 
 from chat.broker.base import Confirmation, OutboxEntry, OutboxMessage, Retraction
 from chat.services.drain import FIRST_TAKE, HANDED_BACK_IDLE_MS, RUN_S, Drain, DrainPolicy, Patience
-from chat.store.base import Insert, Outcome, Unavailable, Write, Written
+from chat.services.told import Told
+from chat.store.base import Insert, Missing, Outcome, Unavailable, Write, Written
 
 POLICY = DrainPolicy(batch=500, linger_s=0.15, reclaim_idle_s=5, give_up_s=10**10)
 
@@ -61,18 +62,19 @@ class MemoryOutbox:
 class MemoryStore:
     """Writes everything, `outages` times nothing; remembers how many messages came at once."""
 
-    def __init__(self, outages: int = 0, *, is_misconfigured: bool = False) -> None:
+    def __init__(self, outages: int = 0, *, is_misconfigured: bool = False, has_room: bool = True) -> None:
         self.round_trips = 0
         self.outages = outages
         self.fault = Unavailable("down", is_misconfigured)
         self.batches: list[int] = []
+        self._raised = Written(1) if has_room else Missing()
 
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
         self.round_trips += 1
         if self.round_trips <= self.outages:
             return [self.fault] * len(writes)
         self.batches.append(sum(isinstance(write, Insert) for write in writes))
-        return [Written(1)] * len(writes)
+        return [Written(1) if isinstance(write, Insert) else self._raised for write in writes]
 
     def update_paths(self, *_: object, **__: object) -> int:
         return 1
@@ -106,11 +108,12 @@ class Run:
         policy: DrainPolicy = POLICY,
         lease: Lease | None = None,
         patience: Patience | None = None,
+        told: Told | None = None,
     ) -> None:
         self.outbox, self.store, self.lease = outbox, store or MemoryStore(), lease or Lease()
         self.sleeps: list[float] = []
         adapter: Any = self.store
-        drain = Drain(outbox, adapter, self.lease, policy, patience=patience, sleep=self.sleeps.append)
+        drain = Drain(outbox, adapter, self.lease, policy, patience=patience, told=told, sleep=self.sleeps.append)
         self.is_unfinished = drain.run()
 
 
@@ -236,6 +239,16 @@ def test_the_time_a_store_was_misconfigured_counts_for_no_message() -> None:
 
     assert just_mended.outbox.confirmed == [1]
     assert long_after.outbox.retracted == [(1, "store-unavailable")]
+
+
+def test_a_room_that_the_store_lost_is_told_once_and_its_messages_are_confirmed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = Told()
+    runs = [Run(MemoryOutbox([entry()]), MemoryStore(has_room=False), told=told) for _ in range(3)]
+
+    assert [run.outbox.confirmed for run in runs] == [[1]] * 3
+    assert [record.message for record in caplog.records] == ["store-lost-room"]
 
 
 def test_settled_messages_of_a_reclaimed_entry_are_skipped() -> None:

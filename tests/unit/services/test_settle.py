@@ -124,6 +124,7 @@ def test_a_message_is_stored_although_its_room_document_is_odd(outcome: Outcome)
     settled = settle(store_where(raised=outcome), [pending()])  # type: ignore[arg-type]
 
     assert len(settled.stored) == 1
+    assert settled.unknown_rooms == (("r",) if outcome == Missing() else ())
 
 
 def test_a_retraction_tells_the_sender_what_failed() -> None:
