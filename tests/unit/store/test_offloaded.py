@@ -10,7 +10,7 @@ import pytest
 from gevent.monkey import get_original
 
 from chat.errors import CasMismatch, DocumentMissing, StoreUnavailable
-from chat.store.base import Document, JsonPath, Kind, Outcome, Unavailable, Write, Written
+from chat.store.base import Document, Insert, JsonPath, Kind, Outcome, Unavailable, Write, Written
 from chat.store.offloaded import OffloadedStore
 
 really_sleep = get_original("time", "sleep")
@@ -112,6 +112,19 @@ def test_calls_run_side_by_side_up_to_the_pool_size_when_many_come(slow: SlowSto
         gevent.joinall([gevent.spawn(store.ping) for _ in range(6)], raise_error=True)
         assert slow.most_running == 3
         assert store.round_trips == 6
+
+
+def test_who_gets_no_turn_in_time_is_told_so_when_the_store_hangs(slow: SlowStore) -> None:
+    with closing(OffloadedStore(slow, pool_size=1, wait_s=SLOW_S / 4)) as store:
+        first = gevent.spawn(store.get, Kind.ROOM, "r")
+        gevent.sleep()
+        with pytest.raises(StoreUnavailable, match=r"get.*too many wait"):
+            store.get(Kind.ROOM, "r")
+        [outcome] = store.write_many([Insert(Kind.ROOM, "r", b"{}")])
+        assert isinstance(outcome, Unavailable)
+        assert first.get() is not None
+        assert store.get(Kind.ROOM, "r") is not None
+        assert [call[0] for call in slow.calls] == ["get", "get"]
 
 
 def test_arguments_and_answers_come_through_when_a_call_is_offloaded(
