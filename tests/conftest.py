@@ -37,9 +37,20 @@ def redis_url(valkey_url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def shared_couchbase() -> Iterator[CouchbaseMock]:
+def couchbase_runs() -> None:
+    """CouchbaseMock can run here; otherwise the test is skipped, or fails where it is required."""
+    try:
+        java()
+        jar()
+    except JarMissing as missing:
+        if os.environ.get("REQUIRE_COUCHBASE") == "1":
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def shared_couchbase(couchbase_runs: None) -> Iterator[CouchbaseMock]:
     """One CouchbaseMock of three nodes and a replica for the whole session: not for faults of the whole process."""
-    _need_couchbase()
     with CouchbaseMock() as mock:
         yield mock
 
@@ -52,18 +63,7 @@ def couchbase_bucket(shared_couchbase: CouchbaseMock) -> Iterator[MockBucket]:
 
 
 @pytest.fixture
-def couchbase_mock() -> Iterator[CouchbaseMock]:
+def couchbase_mock(couchbase_runs: None) -> Iterator[CouchbaseMock]:
     """A mock for one test alone, who may freeze, kill and restart it."""
-    _need_couchbase()
     with CouchbaseMock() as mock:
         yield mock
-
-
-def _need_couchbase() -> None:
-    try:
-        java()
-        jar()
-    except JarMissing as missing:
-        if os.environ.get("REQUIRE_COUCHBASE") == "1":
-            raise
-        pytest.skip(str(missing))

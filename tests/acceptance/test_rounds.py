@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-from pathlib import Path
-from typing import Any
-
-import pytest
-
 from tests.support.chat_system import ChatSystem, room_name
+from tests.support.rounds import assert_nothing_was_missed, needs_node, talk
 
-NODE = Path(__file__).resolve().parents[1] / "node"
 CONFIRMED_WITHIN_MS = 1000
-HAS_NODE = shutil.which("node") is not None and (NODE / "node_modules" / "ws").is_dir()
 
-pytestmark = pytest.mark.skipif(not HAS_NODE, reason="needs node and `npm ci --prefix tests/node`")
-
-
-def talk(url: str, room: str, clients: int, rounds: int, pause_ms: int) -> dict[str, Any]:
-    command = ["node", "rounds.mjs", url, room, str(clients), str(rounds), str(pause_ms), "10000"]
-    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=90, check=False)
-    assert done.returncode == 0, done.stderr
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
-
-
-def assert_nothing_was_missed(told: dict[str, Any], clients: int, rounds: int) -> None:
-    assert told["errors"] == []
-    assert told["sent"] == clients * rounds
-    for figure in ("clients", "complete", "ordered", "confirmedOnce", "batchComplete"):
-        assert told[figure] == clients, figure
+pytestmark = needs_node
 
 
 def test_a_hundred_clients_miss_nothing_when_each_sends_ten_messages(system: ChatSystem) -> None:
