@@ -13,7 +13,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -167,7 +167,8 @@ class ChatSystem(ChatServer):
         """SIGKILL every process with this in its command line; return their ids."""
         killed = self.processes(having)
         for each in killed:
-            each.kill()
+            with suppress(psutil.NoSuchProcess):  # a child ends with its parent
+                each.kill()
         return [each.pid for each in killed]
 
     def __enter__(self) -> ChatSystem:

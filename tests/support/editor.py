@@ -13,11 +13,12 @@ from typing import Any
 
 import msgspec
 
-from chat.errors import StoreError
+from chat.errors import CasMismatch, StoreError
 from chat.model.message import message_key
 from chat.store.base import Kind, Store
 
 PAUSE_S = 0.02
+EDITORS = 3
 NEWEST = 30  # messages among which one is changed
 
 
@@ -32,7 +33,10 @@ class Editor:
         self._edits: dict[int, int] = {}  # by seq: the highest number that surely was written
         self._name = 0
         self._is_over = threading.Event()
-        self._threads = [threading.Thread(target=self._go_on, args=(act,)) for act in (self._edit, self._rename)]
+        self._threads = [
+            threading.Thread(target=self._go_on, args=(act,), daemon=True)
+            for act in (*[self._edit] * EDITORS, self._rename)
+        ]
 
     @property
     def edits(self) -> int:
@@ -43,6 +47,10 @@ class Editor:
         """Return how many documents are older than they were."""
         is_older = [each["metadata"].get("edit", 0) < self._edits.get(each["seq"], 0) for each in stored]
         return sum(is_older) + (int(room["name"].split("#")[-1]) < self._name)
+
+    def edit_all(self, first: int, last: int) -> int:
+        """Edit each of these messages that is stored, and return how many were."""
+        return sum(self._edit_one(next(self._numbers), seq) for seq in range(first, last + 1))
 
     def __enter__(self) -> Editor:
         for thread in self._threads:
@@ -64,14 +72,18 @@ class Editor:
             time.sleep(PAUSE_S)
 
     def _edit(self, number: int) -> None:
-        seq = max(1, self._last_seq() - random.randrange(NEWEST))
+        self._edit_one(number, max(1, self._last_seq() - random.randrange(NEWEST)))
+
+    def _edit_one(self, number: int, seq: int) -> bool:
         key = message_key(self._room_id, seq)
         found = self._store.get(Kind.MESSAGE, key)
         if found is None:
-            return
+            return False
         body = msgspec.json.decode(found.body) | {"metadata": {"edit": number}}
-        self._store.replace(Kind.MESSAGE, key, msgspec.json.encode(body), found.cas)
-        self._edits[seq] = number
+        with suppress(CasMismatch):  # somebody else edits it just now
+            self._store.replace(Kind.MESSAGE, key, msgspec.json.encode(body), found.cas)
+            self._edits[seq] = max(number, self._edits.get(seq, 0))
+        return True
 
     def _rename(self, number: int) -> None:
         self._store.update_paths(Kind.ROOM, self._room_id, sets={("name",): f"name #{number}"})

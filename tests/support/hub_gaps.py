@@ -24,7 +24,7 @@ from config.durability import StoreDurability
 from tests.support.turns import Turns
 
 TICK_S = 0.001
-CALLERS = 12  # more than there are threads for
+CALLERS = 8  # of each store, as many as there are threads for
 REOPEN_AFTER_S = 1.0  # sooner than in the product, so that a short test sees it
 
 
