@@ -48,6 +48,7 @@ class Operation(IntEnum):
     DELETE = 0x04
     SASL_AUTH = 0x21
     OBSERVE_SEQNO = 0x91  # which copies have a write: how durability is asked for afterwards
+    OBSERVE = 0x92
     GET_LOCKED = 0x94
     SUBDOC_GET = 0xC5
     SUBDOC_MULTI_LOOKUP = 0xD0

@@ -1,0 +1,95 @@
+"""What the store is asked for each message and page, as CouchbaseMock's own command log counts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.chat_client import ChatClient
+from tests.support.chat_system import ChatSystem, paced, room_name
+from tests.support.couchbase_bucket import MockBucket
+from tests.support.couchbase_mock import CouchbaseMock
+
+ROOMS = 5
+ROUNDS, PAUSE_S, ROUND_MESSAGES = 40, 0.1, 10  # of each room: 500 messages a second over all, for 4 s
+MESSAGES = ROOMS * ROUNDS * ROUND_MESSAGES
+ROUND_TRIPS_BOUND = 0.02  # a message
+# Besides its own insert: a message's share of the raises of its room, and what a raise reads when another worker
+# process was there before it.
+OTHERS_BOUND = 0.2  # a message, with this many rooms at once
+# Polls of a server without synchronous durability, such as the mock: who has a copy of this write by now?
+OBSERVES = ("OBSERVE", "OBSERVE_SEQNO")
+OBSERVES_BOUND = 2  # a write; one when the copy is there at the first look
+PAGE = 50
+
+
+@pytest.fixture(scope="module")
+def bucket(shared_couchbase: CouchbaseMock) -> Iterator[MockBucket]:
+    """A bucket of three nodes and a replica, for one running system."""
+    with shared_couchbase.fresh_bucket() as bucket:
+        yield bucket
+
+
+@pytest.fixture(scope="module")
+def on_couchbase(bucket: MockBucket) -> Iterator[ChatSystem]:
+    """The stack as `make run` starts it, with its documents in that bucket."""
+    with ChatSystem({"STORE_URL": bucket.url, "MAX_MESSAGES_PER_S": "0"}) as system:
+        yield system
+
+
+@pytest.fixture
+def system(on_couchbase: ChatSystem) -> Iterator[ChatSystem]:
+    """The same, without clients of earlier tests."""
+    yield on_couchbase
+    on_couchbase.close_clients()
+
+
+def joined(system: ChatSystem) -> tuple[ChatClient, str]:
+    """Return a client in a room of its own that has a stored message already."""
+    room, client = room_name(), system.client()
+    client.join(room)
+    client.say(room, "the first")
+    client.until(lambda: client.of("message-confirmed"))
+    return client, room
+
+
+def test_a_message_is_one_insert_and_a_small_share_of_a_batch(system: ChatSystem, bucket: MockBucket) -> None:
+    speakers = [joined(system) for _ in range(ROOMS)]
+    before = system.quiet_stats()
+    with bucket.counting() as counts:
+        for _ in paced(ROUNDS, PAUSE_S):
+            for client, room in speakers:
+                client.shout_many(room, ROUND_MESSAGES)
+        for client, _ in speakers:
+            client.until(lambda client=client: len(client.confirmed()) == 1 + ROUNDS * ROUND_MESSAGES, 60)  # type: ignore[misc]
+        after = system.quiet_stats()
+    grown = {name: after[name] - before[name] for name in ("messagesConfirmed", "storeRoundTrips", "drainTasks")}
+    observes = sum(counts.pop(name, 0) for name in OBSERVES)
+    print(f"\n{grown}, {dict(counts)}, {observes} observe polls")
+    assert grown["messagesConfirmed"] == MESSAGES
+    assert counts["ADD"] == MESSAGES
+    assert set(counts) <= {"ADD", "REPLACE", "GET"}
+    assert observes <= OBSERVES_BOUND * counts.total()
+    assert counts.total() - MESSAGES <= OTHERS_BOUND * MESSAGES
+    assert counts["REPLACE"] <= ROOMS * grown["storeRoundTrips"]
+    assert 0 < grown["storeRoundTrips"] <= ROUND_TRIPS_BOUND * MESSAGES
+
+
+def test_a_page_is_one_get_for_each_message_and_one_to_see_whether_there_are_more(
+    system: ChatSystem, bucket: MockBucket
+) -> None:
+    client, room = joined(system)
+    client.shout_many(room, PAGE + 9)
+    client.until(lambda: len(client.confirmed()) == PAGE + 10)
+    system.quiet_stats()
+    with bucket.counting() as counts:
+        newest = client.ask("get-messages", {"roomId": room, "limit": PAGE})
+    assert [each["seq"] for each in newest["messages"]] == list(range(11, PAGE + 11))
+    assert newest["has_more"]
+    assert counts == {"GET": PAGE + 1}
+    with bucket.counting() as counts:
+        oldest = client.ask("get-messages", {"roomId": room, "before": PAGE + 1, "limit": PAGE})
+    assert [each["seq"] for each in oldest["messages"]] == list(range(1, PAGE + 1))
+    assert not oldest["has_more"]
+    assert counts == {"GET": PAGE}
