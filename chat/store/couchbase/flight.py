@@ -77,7 +77,10 @@ class Flight:
             )
         except Exception as exc:  # the call as a whole, such as on a closed cluster: each of them failed so
             return [exc] * len(group)
-        return [_landing(each, name, answer) for each, name in zip(group, names, strict=True)]
+        results, faults = answer.results, answer.exceptions  # asked for once: the SDK builds each anew every time
+        return [
+            _landing(each, results.get(name), faults.get(name)) for each, name in zip(group, names, strict=True)
+        ]
 
 
 def _get(collection: Any, named: dict[str, Operation], timeout: timedelta, _: Any) -> Any:
@@ -111,10 +114,8 @@ def _sort_of(operation: Operation) -> tuple[str, str]:
     return type(operation).__name__, operation.kind
 
 
-def _landing(operation: Operation, name: str, answer: Any) -> Landing:
-    result = answer.results.get(name)
+def _landing(operation: Operation, result: Any, fault: object) -> Landing:
     if result is None:
-        fault = answer.exceptions.get(name)
         return fault if isinstance(fault, Exception) else RuntimeError("the SDK gave no answer")
     if isinstance(operation, Read):
         return Document(operation.kind, operation.key, bytes(result.value), result.cas)
