@@ -17,6 +17,7 @@ var nodes = java.lang.Integer.parseInt(arguments[0]);
 var replicas = java.lang.Integer.parseInt(arguments[1]);
 var vbuckets = java.lang.Integer.parseInt(arguments[2]);
 var server = null;
+var LOOK_EVERY_MS = 20;
 
 function configuration(name, port) {
   var made = new mock.BucketConfiguration();
@@ -89,6 +90,38 @@ function putBack(bucket, node) {
   });
 }
 
+function method(of, name) {
+  var types = Array.prototype.slice.call(arguments, 2).map(function (type) { return java.lang.Class.forName(type); });
+  return java.lang.Class.forName("java.nio.channels." + of).getMethod(name, types);
+}
+
+// The mock turns Nagle's algorithm on, so that all but the first answers of a batch wait for an acknowledgement, up to
+// 40 ms; a cluster's nodes do not. There is no place to tell it, so its connections are looked after. They are of
+// classes that only the JDK may name: by reflection their methods can be called.
+function answerAtOnce() {
+  var selectorOf = hidden("com.couchbase.mock.memcached.MemcachedServer", "selector");
+  var keysOf = method("Selector", "keys");
+  var channelOf = method("SelectionKey", "channel");
+  var setOption = method("SocketChannel", "setOption", "java.net.SocketOption", "java.lang.Object");
+  while (true) {
+    java.lang.Thread.sleep(LOOK_EVERY_MS);
+    new java.util.ArrayList(server.getBuckets().values()).toArray().forEach(function (bucket) {
+      bucket.activeServers().toArray().forEach(function (node) {
+        try {
+          new java.util.ArrayList(keysOf.invoke(selectorOf.get(node))).toArray().forEach(function (key) {
+            var channel = channelOf.invoke(key);
+            if (channel instanceof java.nio.channels.SocketChannel) {
+              setOption.invoke(channel, java.net.StandardSocketOptions.TCP_NODELAY, java.lang.Boolean.TRUE);
+            }
+          });
+        } catch (gone) {
+          // it failed over, or hung up, meanwhile
+        }
+      });
+    });
+  }
+}
+
 var orders = {
   listen: function (port, revision) {
     // what --cccp sets: clients read the cluster's map from a key-value port
@@ -96,6 +129,7 @@ var orders = {
     hidden("com.couchbase.mock.Info", "configRevision").get(null).set(java.lang.Integer.parseInt(revision));
     server = new mock.CouchbaseMock(java.lang.Integer.parseInt(port), new java.util.ArrayList());
     server.start();
+    spawn(answerAtOnce);
     return server.getHttpPort();
   },
   create: function (name, port) {
