@@ -19,9 +19,8 @@ ROUND_TRIPS_BOUND = 0.02  # a message
 # Besides its own insert: a message's share of the raises of its room, and what a raise reads when another worker
 # process was there before it.
 OTHERS_BOUND = 0.2  # a message, with this many rooms at once
-# Polls of a server without synchronous durability, such as the mock: who has a copy of this write by now?
-OBSERVES = ("OBSERVE", "OBSERVE_SEQNO")
-OBSERVES_BOUND = 2  # a write; one when the copy is there at the first look
+# Of a write, on a server without synchronous durability such as the mock; one when the copy is there at once.
+OBSERVES_BOUND = 2
 PAGE = 50
 
 
