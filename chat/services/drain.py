@@ -78,6 +78,9 @@ class Drain:
         self._on_settled = on_settled  # called with the rooms of each batch: their unread counts have changed
         self._take_limit = FIRST_TAKE
         self._is_more_waiting = False
+        # More came than a lone message, and no wait followed. Who leaves then is woken again at once, as another
+        # worker perhaps, that has to find out anew what the store has.
+        self._is_company_likely = False
         self._counted_round_trips = store.round_trips
         self._reclaim_at = self._ends_at = 0.0
 
@@ -95,6 +98,7 @@ class Drain:
             if not left:
                 return False
             self._serve(left)
+            self._is_company_likely = True
         return True
 
     def _serve_until_quiet(self) -> bool:
@@ -105,10 +109,15 @@ class Drain:
                 continue
             entries = self._take()
             if not entries:
-                return True
-            self._serve(entries)
-            if not self._is_more_waiting and sum(len(each.messages) for each in entries) < SMALL_BATCH:
-                self._wait(self._policy.linger_s)
+                if not self._is_company_likely:
+                    return True
+            else:
+                self._serve(entries)
+                if self._is_more_waiting or sum(len(each.messages) for each in entries) >= SMALL_BATCH:
+                    self._is_company_likely = True
+                    continue
+            self._wait(self._policy.linger_s)
+            self._is_company_likely = False
         return False
 
     def _take(self) -> list[OutboxEntry]:

@@ -130,10 +130,13 @@ def test_a_lone_message_is_confirmed_before_the_drain_waits_for_more() -> None:
     assert run.sleeps == [POLICY.linger_s]
 
 
-def test_a_drain_does_not_wait_when_much_was_there() -> None:
-    run = Run(MemoryOutbox([entry(count=100)]))
+def test_a_drain_looks_again_at_once_when_much_was_there_and_waits_before_it_leaves() -> None:
+    outbox = MemoryOutbox([entry(count=100)])
 
-    assert run.sleeps == []
+    run = Run(outbox)
+
+    assert run.sleeps == [POLICY.linger_s]
+    assert len(outbox.limits) == 4  # much, nothing, nothing after a wait, nothing after the release
 
 
 def test_more_is_taken_each_time_while_a_shard_gives_all_that_was_asked() -> None:
