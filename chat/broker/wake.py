@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 import redis
 from redis.exceptions import ResponseError
@@ -46,24 +47,28 @@ def wake_drain(
 
 
 class DrainLease:
-    """The lease of one drain run, under its own name; another may take it over at any time.
+    """The lease of one drain run, under its own name; another may take it over at any time, and keeps it then.
 
-    It only saves wake-ups, so a Redis without memory for it stops no drain: drains are what frees memory.
+    Two drains at once lose nothing, but write the same rooms in turn: whoever was overtaken ends. It only saves
+    work, so a Redis without memory for it stops no drain: drains are what frees memory.
     """
 
     def __init__(self, client: redis.Redis, owner: str, *, key: str = keys.DRAIN_LEASE) -> None:
         self._client = client
         self._key = key
         self._owner = owner
+        self._hold = scripts.load("hold_lease").source
         self._release = client.register_script(scripts.load("release_lease").source)
 
     def take(self) -> None:
         """Take it over from the wake-up, and count the run."""
-        self._set("drain_tasks", 1)
+        self._do("drain_tasks", 1, lambda pipeline: pipeline.set(self._key, self._owner, px=LEASE_MS))
 
-    def hold(self, store_round_trips: int = 0) -> None:
-        """Renew it, and count what the run asked of the store."""
-        self._set("store_round_trips", store_round_trips)
+    def hold(self, store_round_trips: int = 0) -> bool:
+        """Renew it and count what the run asked of the store; False when another took it over."""
+        arguments = (self._hold, 1, self._key, self._owner, LEASE_MS)
+        answer = self._do("store_round_trips", store_round_trips, lambda pipeline: pipeline.eval(*arguments))
+        return answer is None or answer[0] != b"other"
 
     def release(self) -> None:
         """Let go of it, unless another took it over."""
@@ -75,13 +80,15 @@ class DrainLease:
         with translated("disarm"):
             self._client.delete(self._key)
 
-    def _set(self, counter: str, amount: int) -> None:
+    def _do(self, counter: str, amount: int, command: Callable[[Any], object]) -> Any:
+        """Return what the command answers, None when Redis can't take it; it goes along with the count."""
         with translated("hold drain lease"):
             try:
                 pipeline = self._client.pipeline(transaction=False)
-                pipeline.set(self._key, self._owner, px=LEASE_MS)
+                command(pipeline)
                 if amount and self._key == keys.DRAIN_LEASE:
                     pipeline.hincrby(keys.WORK_STATS, counter, amount)
-                pipeline.execute()
+                return pipeline.execute()[0]
             except ResponseError as exc:
                 log.warning("drain-lease-not-set", extra={"error": str(exc), "action": "go on without"})
+                return None

@@ -81,6 +81,7 @@ class Drain:
         # More came than a lone message, and no wait followed. Who leaves then is woken again at once, as another
         # worker perhaps, that has to find out anew what the store has.
         self._is_company_likely = False
+        self._is_overtaken = False
         self._counted_round_trips = store.round_trips
         self._reclaim_at = self._ends_at = 0.0
 
@@ -92,6 +93,8 @@ class Drain:
         self._ends_at = time.monotonic() + self._policy.run_s
         self._lease.take()
         while self._serve_until_quiet():
+            if self._is_overtaken:
+                return False
             self._lease.release()
             # Who queued a message while we held the lease sent no wake-up for it.
             left = self._take()
@@ -104,6 +107,8 @@ class Drain:
     def _serve_until_quiet(self) -> bool:
         while not self._is_late():
             self._hold_lease()
+            if self._is_overtaken:
+                return True
             if left_by_others := self._reclaim():
                 self._serve(left_by_others)
                 continue
@@ -243,7 +248,7 @@ class Drain:
 
     def _hold_lease(self) -> None:
         round_trips = self._store.round_trips
-        self._lease.hold(round_trips - self._counted_round_trips)
+        self._is_overtaken = not self._lease.hold(round_trips - self._counted_round_trips)
         self._counted_round_trips = round_trips
 
     def _wait(self, seconds: float) -> None:

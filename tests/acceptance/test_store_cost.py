@@ -76,8 +76,6 @@ def measured(system: ChatSystem, bucket: MockBucket) -> tuple[Counter[str], int,
 
 def test_a_message_is_one_insert_and_a_small_share_of_a_batch(system: ChatSystem, bucket: MockBucket) -> None:
     counts, observes, round_trips = measured(system, bucket)
-    if round_trips > ROUND_TRIPS_BOUND * MESSAGES:  # drains of two workers were in each other's way: a busy machine
-        counts, observes, round_trips = measured(system, bucket)
     assert 0 < round_trips <= ROUND_TRIPS_BOUND * MESSAGES
     assert counts["ADD"] == MESSAGES
     assert set(counts) <= {"ADD", "REPLACE", "GET"}

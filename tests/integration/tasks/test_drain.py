@@ -256,7 +256,8 @@ def test_suspects_come_one_by_one_when_no_other_entry_is_left(room: Drainage) ->
 class _NoLease:
     def take(self) -> None: ...
 
-    def hold(self, store_round_trips: int = 0) -> None: ...
+    def hold(self, store_round_trips: int = 0) -> bool:
+        return True
 
     def release(self) -> None: ...
 

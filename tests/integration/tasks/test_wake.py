@@ -68,6 +68,21 @@ def test_a_lease_that_another_took_over_is_not_released(room: Drainage) -> None:
     assert room.client.get(keys.DRAIN_LEASE) == b"second"
 
 
+def test_a_lease_is_held_until_another_takes_it_over_and_again_when_that_let_go(room: Drainage) -> None:
+    first, second = DrainLease(room.client, "first"), DrainLease(room.client, "second")
+    first.take()
+    assert first.hold(2) is True
+    second.take()
+
+    assert first.hold(3) is False
+    assert room.client.get(keys.DRAIN_LEASE) == b"second"
+    second.release()
+    assert first.hold() is True
+    assert room.client.get(keys.DRAIN_LEASE) == b"first"
+    assert 0 < int(room.client.pttl(keys.DRAIN_LEASE)) <= 5000
+    assert room.client.hget(keys.WORK_STATS, "store_round_trips") == b"5"
+
+
 def test_a_message_queued_just_before_the_release_is_served_by_the_same_run(room: Drainage) -> None:
     class LateMessage(DrainLease):
         """A message comes after the last look and before the release: its wake-up is refused."""

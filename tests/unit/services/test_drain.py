@@ -81,17 +81,20 @@ class MemoryStore:
 
 
 class Lease:
-    """Counts; `on_release` lets a test do something in the gap after it."""
+    """Counts; `on_release` lets a test do something in the gap after it, `is_lost_at` is the hold that fails."""
 
-    def __init__(self, on_release: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, on_release: Callable[[], None] = lambda: None, is_lost_at: int = 0) -> None:
+        self.is_lost_at, self.holds = is_lost_at, 0
         self.round_trips = 0
         self.releases = 0
         self._on_release = on_release
 
     def take(self) -> None: ...
 
-    def hold(self, store_round_trips: int = 0) -> None:
+    def hold(self, store_round_trips: int = 0) -> bool:
         self.round_trips += store_round_trips
+        self.holds += 1
+        return self.holds != self.is_lost_at
 
     def release(self) -> None:
         self.releases += 1
@@ -171,6 +174,16 @@ def test_what_comes_between_the_last_look_and_the_release_is_served() -> None:
 
     assert outbox.confirmed == [1]
     assert lease.releases == 2
+
+
+def test_a_drain_that_was_overtaken_serves_what_it_took_and_ends() -> None:
+    outbox = MemoryOutbox([entry(1, count=100)])
+
+    run = Run(outbox, lease=Lease(is_lost_at=3))  # at the look, with the batch in hand, and at the next look
+    outbox.waiting.append(entry(101))
+
+    assert outbox.confirmed == list(range(1, 101))
+    assert (run.is_unfinished, run.lease.releases, run.lease.round_trips) == (False, 0, 1)
 
 
 def test_a_run_ends_and_asks_for_another_when_its_time_is_over() -> None:
