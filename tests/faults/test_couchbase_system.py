@@ -52,6 +52,7 @@ def nothing_goes_wrong(system: CouchbaseSystem, what: str) -> Iterator[tuple[Cro
         yield crowd, editor
         crowd.talk(0.5)
         heal_s = crowd.await_settled(DRAINED_WITHIN_S)
+        eventually(lambda: editor.edits, DRAINED_WITHIN_S)
     stored = system.stored(crowd.room)
     verdict = crowd.verdict(stored)
     print(f"\n{what}: {crowd.sent} messages, each shown within {crowd.slowest_s * 1000:.0f} ms, all confirmed")
