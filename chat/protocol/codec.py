@@ -7,7 +7,9 @@ the `ack` and the field for its error.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -25,6 +27,26 @@ ID_MEND = "must be 1 to 64 characters of A-Z a-z 0-9 _ . -"
 T = TypeVar("T")
 
 
+class Either(Generic[T]):
+    """A member that has to be there, under any one of these names; errors speak of the first.
+
+    The description of the events is made from it too.
+    """
+
+    __slots__ = ("_read", "names")
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self._read: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
+
+    def __get__(self, data: Any, owner: type) -> T:
+        for value in self._read(data):
+            if value is not UNSET:
+                found: T = value
+                return found
+        raise InvalidRequest(f"{self.names[0]} is missing; add it to data", field=self.names[0])
+
+
 class Position(Struct, frozen=True, gc=False):
     """Up to where a client has seen a room's events."""
 
@@ -37,18 +59,14 @@ class JoinData(Struct, frozen=True, gc=False):
     room_ids: list[Id] | Maybe = UNSET
     since: dict[str, Position] | Maybe = UNSET
 
-    @property
-    def rooms(self) -> list[str]:
-        return _either(self.roomIds, self.room_ids, "roomIds")
+    rooms = Either[list[str]]("roomIds", "room_ids")
 
 
 class LeaveData(Struct, frozen=True, gc=False):
     roomIds: list[Id] | Maybe = UNSET  # noqa: N815
     room_ids: list[Id] | Maybe = UNSET
 
-    @property
-    def rooms(self) -> list[str]:
-        return _either(self.roomIds, self.room_ids, "roomIds")
+    rooms = Either[list[str]]("roomIds", "room_ids")
 
 
 class SendData(Struct, frozen=True, gc=False):
@@ -62,9 +80,7 @@ class SendData(Struct, frozen=True, gc=False):
     attachments: list[dict[str, Any]] | Maybe | None = UNSET
     metadata: dict[str, Any] | Maybe | None = UNSET
 
-    @property
-    def room(self) -> str:
-        return _either(self.roomId, self.room_id, "roomId")
+    room = Either[str]("roomId", "room_id")
 
 
 class GetMessagesData(Struct, frozen=True, gc=False):
@@ -74,9 +90,7 @@ class GetMessagesData(Struct, frozen=True, gc=False):
     after: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
     limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
 
-    @property
-    def room(self) -> str:
-        return _either(self.roomId, self.room_id, "roomId")
+    room = Either[str]("roomId", "room_id")
 
 
 class GetFateData(Struct, frozen=True, gc=False):
@@ -85,22 +99,15 @@ class GetFateData(Struct, frozen=True, gc=False):
     temp_ids: Annotated[list[Id], Meta(max_length=500)] | Maybe = UNSET
     tempIds: Annotated[list[Id], Meta(max_length=500)] | Maybe = UNSET  # noqa: N815
 
-    @property
-    def room(self) -> str:
-        return _either(self.roomId, self.room_id, "roomId")
-
-    @property
-    def sent(self) -> list[str]:
-        return _either(self.temp_ids, self.tempIds, "temp_ids")
+    room = Either[str]("roomId", "room_id")
+    sent = Either[list[str]]("temp_ids", "tempIds")
 
 
 class GetPresenceData(Struct, frozen=True, gc=False):
     userIds: Annotated[list[Id], Meta(max_length=PRESENCE_LIMIT)] | Maybe = UNSET  # noqa: N815
     user_ids: Annotated[list[Id], Meta(max_length=PRESENCE_LIMIT)] | Maybe = UNSET
 
-    @property
-    def users(self) -> list[str]:
-        return _either(self.userIds, self.user_ids, "userIds")
+    users = Either[list[str]]("userIds", "user_ids")
 
 
 class EditData(Struct, frozen=True, gc=False):
@@ -108,18 +115,14 @@ class EditData(Struct, frozen=True, gc=False):
     messageId: str | Maybe = UNSET  # noqa: N815
     message_id: str | Maybe = UNSET
 
-    @property
-    def message(self) -> str:
-        return _either(self.messageId, self.message_id, "messageId")
+    message = Either[str]("messageId", "message_id")
 
 
 class DeleteData(Struct, frozen=True, gc=False):
     messageId: str | Maybe = UNSET  # noqa: N815
     message_id: str | Maybe = UNSET
 
-    @property
-    def message(self) -> str:
-        return _either(self.messageId, self.message_id, "messageId")
+    message = Either[str]("messageId", "message_id")
 
 
 class ReactData(Struct, frozen=True, gc=False):
@@ -128,9 +131,7 @@ class ReactData(Struct, frozen=True, gc=False):
     message_id: str | Maybe = UNSET
     remove: bool | Maybe | None = UNSET
 
-    @property
-    def message(self) -> str:
-        return _either(self.messageId, self.message_id, "messageId")
+    message = Either[str]("messageId", "message_id")
 
 
 class TypingData(Struct, frozen=True, gc=False):
@@ -139,13 +140,8 @@ class TypingData(Struct, frozen=True, gc=False):
     isTyping: bool | Maybe = UNSET  # noqa: N815
     is_typing: bool | Maybe = UNSET
 
-    @property
-    def room(self) -> str:
-        return _either(self.roomId, self.room_id, "roomId")
-
-    @property
-    def is_on(self) -> bool:
-        return _either(self.isTyping, self.is_typing, "isTyping")
+    room = Either[str]("roomId", "room_id")
+    is_on = Either[bool]("isTyping", "is_typing")
 
 
 class MarkSeenData(Struct, frozen=True, gc=False):
@@ -155,9 +151,8 @@ class MarkSeenData(Struct, frozen=True, gc=False):
     message_id: str | Maybe | None = UNSET
     seq: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
 
-    @property
-    def room(self) -> str:
-        return _either(self.roomId, self.room_id, "roomId")
+    room = Either[str]("roomId", "room_id")
+    place = Either[str | int | None]("messageId", "message_id", "seq")
 
     @property
     def message(self) -> str | None:
@@ -180,71 +175,99 @@ class AuthenticateData(Struct, frozen=True, gc=False):
 
 
 class Authenticate(Struct, frozen=True, gc=False, tag_field="event", tag="authenticate"):
+    """Say who one is, as the first frame; or go on under a fresh token."""
+
     data: AuthenticateData
     ack: Ack = None
 
 
 class Join(Struct, frozen=True, gc=False, tag_field="event", tag="join-chat-rooms"):
+    """Hear rooms from now on; with `since`, what was missed comes first."""
+
     data: JoinData
     ack: Ack = None
 
 
 class Leave(Struct, frozen=True, gc=False, tag_field="event", tag="leave-chat-rooms"):
+    """Hear rooms no more on this connection."""
+
     data: LeaveData
     ack: Ack = None
 
 
 class Send(Struct, frozen=True, gc=False, tag_field="event", tag="send-chat-message"):
+    """Send a message; the same `temp_id` is the same message, however often it is sent."""
+
     data: SendData
     ack: Ack = None
 
 
 class GetMessages(Struct, frozen=True, gc=False, tag_field="event", tag="get-messages"):
+    """Read a page of a room's messages."""
+
     data: GetMessagesData
     ack: Ack = None
 
 
 class GetFate(Struct, frozen=True, gc=False, tag_field="event", tag="get-send-fate"):
+    """Ask what became of messages that were sent before a connection was lost."""
+
     data: GetFateData
     ack: Ack = None
 
 
 class GetPresence(Struct, frozen=True, gc=False, tag_field="event", tag="get-presence"):
+    """Ask who of these users is online."""
+
     data: GetPresenceData
     ack: Ack = None
 
 
 class Edit(Struct, frozen=True, gc=False, tag_field="event", tag="edit-chat-message"):
+    """Change what one's own message says."""
+
     data: EditData
     ack: Ack = None
 
 
 class Delete(Struct, frozen=True, gc=False, tag_field="event", tag="delete-chat-message"):
+    """Make a message a tombstone: its author may, and the room's moderators."""
+
     data: DeleteData
     ack: Ack = None
 
 
 class React(Struct, frozen=True, gc=False, tag_field="event", tag="react-chat-message"):
+    """Add a reaction or take it back; without `remove`, whichever changes something."""
+
     data: ReactData
     ack: Ack = None
 
 
 class Typing(Struct, frozen=True, gc=False, tag_field="event", tag="chat-typing"):
+    """Say that one types, every second or two, or stopped."""
+
     data: TypingData
     ack: Ack = None
 
 
 class MarkSeen(Struct, frozen=True, gc=False, tag_field="event", tag="mark-messages-seen"):
+    """Say that all up to one message are seen, named by its id or its seq."""
+
     data: MarkSeenData
     ack: Ack = None
 
 
 class GetUnread(Struct, frozen=True, gc=False, tag_field="event", tag="get-unread-counts"):
+    """Ask how many messages are unread, in all and by room."""
+
     data: NoData = NoData()
     ack: Ack = None
 
 
 class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat"):
+    """Stay online; answered with the event `heartbeat`, besides the ack."""
+
     data: NoData = NoData()
     ack: Ack = None
 
@@ -320,14 +343,6 @@ def message_failed_frame(temp_id: str, room_id: str, error: ChatError) -> bytes:
 def closing_frame(code: int, reason: str, *, after_ms: int = 0) -> bytes:
     """Return the last event before a close code of ours; those of the 45xx half say: do not come back."""
     return event_frame("closing", {"code": code, "reason": reason, "retry": code < 4500, "afterMs": after_ms})
-
-
-def _either(first: T | UnsetType, second: T | UnsetType, name: str) -> T:
-    if not isinstance(first, UnsetType):
-        return first
-    if not isinstance(second, UnsetType):
-        return second
-    raise InvalidRequest(f"{name} is missing; add it to data", field=name)
 
 
 class _Outline(Struct):

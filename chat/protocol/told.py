@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from chat.model.room import Role, RoomType
+
 Time = Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", description="RFC 3339, UTC")]
 Offset = Annotated[int, Meta(ge=1, description="place in the room's log of durable events")]
 Seq = Annotated[int, Meta(ge=1, description="number of the message in its room")]
@@ -38,6 +40,24 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_temp"
     revision: Annotated[int, Meta(ge=1, description="counts edits, reactions and the deletion")] | UnsetType = UNSET
     offset: Offset | UnsetType = UNSET
     confirm_by: Time | UnsetType = UNSET
+
+
+class RoomMember(Struct, frozen=True, forbid_unknown_fields=True):
+    """A user in a room, and what the user may do there."""
+
+    user_id: str
+    role: Role
+
+
+class Room(Struct, frozen=True, forbid_unknown_fields=True):
+    """A room with its first members, or with those that an event is about."""
+
+    id: str
+    type: RoomType
+    name: str | None
+    created_at: Time
+    member_count: Annotated[int, Meta(ge=0)]
+    members: list[RoomMember]
 
 
 class Failure(Struct, frozen=True, forbid_unknown_fields=True):
@@ -243,7 +263,7 @@ class UnreadCounts(Struct, frozen=True, forbid_unknown_fields=True, tag_field="e
 class RoomUpdatedData(Struct, frozen=True, forbid_unknown_fields=True):
     roomId: str
     change: str
-    room: dict[str, Any] | None
+    room: Room | None
     userId: str | UnsetType = UNSET
     offset: Offset | UnsetType = UNSET
 

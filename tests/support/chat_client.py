@@ -16,9 +16,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin, Subprotocol
 
-from chat.protocol import told
+from chat.protocol import results, told
 
 T = TypeVar("T")
+_RESULTS = {str(command.__struct_config__.tag): result for command, result in results.RESULTS.items()}
 _told = msgspec.json.Decoder(told.Event)
 Data = dict[str, Any]
 
@@ -100,6 +101,7 @@ class ChatClient:
         answer = self.until(lambda: self.answer(ack, start), timeout_s)
         if not answer["ok"]:
             raise Refused(answer["error"])
+        msgspec.convert(answer["result"], _RESULTS[event])  # what the protocol's description does not know fails
         return answer["result"]
 
     def answer(self, ack: str | int, start: int = 0) -> Data | None:
