@@ -16,6 +16,16 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from chat.errors import BrokerUnavailable
+from chat.gateway.rest.operations import Operation
+
+METRICS = Operation(
+    "GET",
+    "/metrics",
+    "getMetrics",
+    "The same figures and the process's, for Prometheus",
+    {200: ("text/plain", "application/openmetrics-text")},
+    is_open=True,
+)
 
 GAUGES = {
     "connectedUsers": ("chat_connected_users", "Users with a connection, each counted on every server it is on."),
@@ -69,7 +79,7 @@ def blueprint(collect: Callable[[], dict[str, Any]]) -> Blueprint:
     GCCollector(registry=registry)
     routes = Blueprint("metrics", __name__)
 
-    @routes.get("/metrics")
+    @METRICS.on(routes)
     def metrics() -> Response:
         return _exposition(registry, request)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
-from flask import Blueprint, Flask, Response, g
+from flask import Blueprint, Flask, g
 
-from chat.gateway import cors, echo, handshake, metrics, pages
+from chat.gateway import catalogue, cors, echo, handshake, metrics, pages
 from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits
 from chat.gateway.gate import Gate
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.identity import Identity
 from chat.gateway.lobby import Lobby
-from chat.gateway.rest import descriptions, dev, problems, revocations, tickets
+from chat.gateway.rest import descriptions, dev, probes, problems, revocations, tickets
 from chat.gateway.session import Session
 from chat.gateway.stats import Readiness, Stats
 
@@ -37,15 +36,16 @@ def create_app(
     app.before_request(gate.admit)
     app.register_blueprint(tickets.blueprint(gate.tickets))
     app.register_blueprint(revocations.blueprint(gate.revocations))
-    app.register_blueprint(descriptions.blueprint())
+    is_dev = gate.authenticator.is_dev
+    app.register_blueprint(descriptions.blueprint(lambda: catalogue.openapi_document(is_dev=is_dev)))
     for each in more_routes:
         app.register_blueprint(each)
-    if gate.authenticator.is_dev:
+    if is_dev:
         app.register_blueprint(dev.blueprint(gate.authenticator))
     _add_sockets(app, gate, lobby, heartbeat, limits)
-    app.register_blueprint(pages.blueprint("dev" if gate.authenticator.is_dev else "jwt"))
+    app.register_blueprint(pages.blueprint("dev" if is_dev else "jwt"))
     app.register_blueprint(metrics.blueprint(stats.figures))
-    _add_probes(app, stats, readiness)
+    app.register_blueprint(probes.blueprint(stats, readiness))
     return app
 
 
@@ -87,22 +87,3 @@ def _add_sockets(app: Flask, gate: Gate, lobby: Lobby, heartbeat: Heartbeat, lim
             callbacks=echo.echo_callbacks(),
             on_open=heartbeat.watch,
         )
-
-
-def _add_probes(app: Flask, stats: Stats, readiness: Readiness) -> None:
-    @app.get("/healthz")
-    def healthz() -> Response:
-        return _json({"status": "ok"})
-
-    @app.get("/readyz")
-    def readyz() -> Response:
-        faults = readiness.faults()
-        return _json({"status": "unready", "reasons": faults}, 503) if faults else _json({"status": "ready"})
-
-    @app.get("/stats")
-    def show_stats() -> Response:
-        return _json(stats.collect())
-
-
-def _json(body: object, status: int = 200) -> Response:
-    return Response(json.dumps(body), status, mimetype="application/json")

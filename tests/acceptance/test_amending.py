@@ -24,8 +24,7 @@ class Talk:
         self.ann.until(lambda: self.ann.confirmed())
 
     def rest(self, method: str, path: str, who: str, body: Any = None) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.tokens[who]}"}
-        return requests.request(method, f"{self.system.url}/api/v1/{path}", json=body, headers=headers, timeout=10)
+        return self.system.request(method, f"/api/v1/{path}", body, self.tokens[who])
 
     def message(self, client: ChatClient | None = None) -> dict[str, Any]:
         [message] = (client or self.bob).history(self.room)

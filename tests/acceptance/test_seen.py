@@ -31,8 +31,7 @@ def mark(client: ChatClient, room: str, **what: Any) -> dict[str, Any]:
 
 
 def request(system: ChatSystem, how: str, path: str, user_id: str, body: Any = None) -> requests.Response:
-    headers = {"Authorization": f"Bearer {system.token(user_id)}"}
-    return requests.request(how, system.url + path, json=body, headers=headers, timeout=10)
+    return system.request(how, path, body, system.token(user_id))
 
 
 def test_the_room_is_told_once_when_many_messages_are_seen(

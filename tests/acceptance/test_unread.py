@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import requests
 
 from tests.support.chat_client import ChatClient
 from tests.support.chat_system import ChatSystem
@@ -62,8 +61,7 @@ def test_counters_come_back_when_they_are_gone(
     ben.until(lambda: ben.of("unread-counts"))
     redis = system.redis
     redis.delete(f"chat:unread:{ben_id}:{room}", f"chat:total_unread:{ben_id}")
-    headers = {"Authorization": f"Bearer {system.token(ben_id)}"}
-    told = requests.get(f"{system.url}/api/v1/unread", headers=headers, timeout=10).json()
+    told = system.get("/api/v1/unread", system.token(ben_id)).json()
     assert told == {"total": 1, "rooms": {room: 1}}
     eventually(lambda: redis.get(f"chat:unread:{ben_id}:{room}") == redis.get(f"chat:total_unread:{ben_id}") == "1")
 

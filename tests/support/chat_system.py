@@ -22,6 +22,7 @@ import psutil
 import redis
 import requests
 
+from tests.support.answers import checked
 from tests.support.chat_client import ChatClient
 from tests.support.ports import free_port
 from tests.support.stack_process import CLEARED, StackProcess
@@ -70,22 +71,20 @@ class ChatServer:
 
     def post(self, path: str, body: Any, token: str | None = None) -> requests.Response:
         """Send a REST request."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.post(self.url + path, json=body, headers=headers, timeout=10)
+        return self.request("POST", path, body, token)
 
     def request(self, method: str, path: str, body: Any = None, token: str | None = None) -> requests.Response:
-        """Send any REST request."""
+        """Send any REST request; the answer is as its description says."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.request(method, self.url + path, json=body, headers=headers, timeout=20)
+        return checked(requests.request(method, self.url + path, json=body, headers=headers, timeout=20))
 
     def get(self, path: str, token: str | None = None) -> requests.Response:
         """Ask over REST."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return requests.get(self.url + path, headers=headers, timeout=10)
+        return self.request("GET", path, token=token)
 
     def stats(self) -> dict[str, Any]:
         """Return what /stats tells."""
-        told: dict[str, Any] = requests.get(f"{self.url}/stats", timeout=10).json()
+        told: dict[str, Any] = self.get("/stats").json()
         return told
 
     def quiet_stats(self) -> dict[str, Any]:
@@ -95,7 +94,7 @@ class ChatServer:
     def is_ready(self) -> bool:
         """Tell whether /readyz is 200."""
         try:
-            return requests.get(f"{self.url}/readyz", timeout=10).status_code == 200
+            return self.get("/readyz").status_code == 200
         except requests.RequestException:
             return False
 

@@ -5,39 +5,46 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from chat.errors import InvalidRequest
 from chat.gateway.identity import NAME_LIMIT, Authenticator
-from chat.protocol.codec import ID_MEND, Id
+from chat.gateway.rest.bodies import answer, read_body
+from chat.gateway.rest.operations import Operation
+from chat.protocol.codec import Id
 
 
-class _Wanted(msgspec.Struct):
-    user_id: Id | None = None
-    userId: Id | None = None  # noqa: N815
-    user_name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LIMIT)] | None = None
-    userName: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LIMIT)] | None = None  # noqa: N815
+class WantedToken(msgspec.Struct, frozen=True):
+    """For whom a token is wanted; the name is the id where none is given."""
+
+    user_id: Id
+    user_name: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LIMIT, pattern=r"\S")] | None = None
+
+
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token."""
+
+    token: str
+
+
+MINT = Operation(
+    "POST",
+    "/api/v1/dev/token",
+    "mintToken",
+    "Mint a token for anybody; with AUTH_MODE=dev only",
+    {200: Token},
+    body=WantedToken,
+    is_open=True,
+)
+_wanted = msgspec.json.Decoder(WantedToken)
 
 
 def blueprint(authenticator: Authenticator) -> Blueprint:
     """Return the route; the caller registers it in dev mode only, so that elsewhere it is a 404."""
     routes = Blueprint("dev", __name__)
 
-    @routes.post("/api/v1/dev/token")
+    @MINT.on(routes)
     def mint() -> Response:
-        try:
-            wanted = msgspec.json.decode(request.get_data(), type=_Wanted)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
-            field = "user_name" if "ame`" in str(exc) else "user_id"
-            mend = ID_MEND if field == "user_id" else f"must be 1 to {NAME_LIMIT} characters"
-            raise InvalidRequest(f'{field} {mend}; send {{"user_id", "user_name"}}', field=field) from None
-        user_id = wanted.user_id or wanted.userId
-        if user_id is None:
-            raise InvalidRequest('user_id is missing; send {"user_id", "user_name"}', field="user_id")
-        name = wanted.user_name or wanted.userName or user_id
-        if not name.strip():
-            raise InvalidRequest("user_name is blank; leave it out or name the user", field="user_name")
-        token = authenticator.mint(user_id, name)
-        return Response(msgspec.json.encode({"token": token}), 200, mimetype="application/json")
+        wanted = read_body(_wanted, field="user_id")
+        return answer(Token(authenticator.mint(wanted.user_id, wanted.user_name or wanted.user_id)))
 
     return routes

@@ -3,50 +3,52 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
-from chat.errors import InvalidRequest, Unauthenticated
+from chat.gateway.identity import Identity
+from chat.gateway.rest.bodies import answer, read_body, who
+from chat.gateway.rest.operations import Operation
 from chat.services.preferences import Preferences, UserRecord
 
+PATH = "/api/v1/me"
 
-class _Wanted(msgspec.Struct):
-    read_receipts: bool | None = None
-    readReceipts: bool | None = None  # noqa: N815
+
+class Choices(msgspec.Struct, frozen=True):
+    """What one chooses: without read receipts nobody is told what one has read."""
+
+    read_receipts: bool
+
+
+class Me(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who one is, and what one has chosen."""
+
+    user_id: str
+    user_name: str
+    read_receipts: bool
+
+
+SHOW = Operation("GET", PATH, "showMe", "Who one is, and what one has chosen", {200: Me})
+CHANGE = Operation("PATCH", PATH, "changeMe", "Choose something else", {200: Me}, body=Choices)
+_choices = msgspec.json.Decoder(Choices)
 
 
 def blueprint(preferences: Preferences) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("me", __name__)
 
-    @routes.get("/api/v1/me")
+    @SHOW.on(routes)
     def show() -> Response:
-        return _told(preferences.of(_user()))
+        identity = who("this")
+        return _told(identity, preferences.of(identity.user_id))
 
-    @routes.patch("/api/v1/me")
+    @CHANGE.on(routes)
     def change() -> Response:
-        return _told(preferences.change(_user(), read_receipts=_read(request.get_data())))
+        identity = who("this")
+        chosen = read_body(_choices, field="read_receipts").read_receipts
+        return _told(identity, preferences.change(identity.user_id, read_receipts=chosen))
 
     return routes
 
 
-def _told(record: UserRecord) -> Response:
-    told = {"user_id": g.identity.user_id, "user_name": g.identity.name, "read_receipts": record.read_receipts}
-    return Response(msgspec.json.encode(told), 200, mimetype="application/json")
-
-
-def _user() -> str:
-    if g.identity is None:
-        raise Unauthenticated("this needs a token; send Authorization: Bearer …")
-    user_id: str = g.identity.user_id
-    return user_id
-
-
-def _read(body: bytes) -> bool:
-    try:
-        wanted = msgspec.json.decode(body, type=_Wanted)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        wanted = _Wanted()
-    chosen = wanted.read_receipts if wanted.read_receipts is not None else wanted.readReceipts
-    if chosen is None:
-        raise InvalidRequest('read_receipts is true or false; send {"read_receipts"}', field="read_receipts")
-    return chosen
+def _told(identity: Identity, record: UserRecord) -> Response:
+    return answer(Me(identity.user_id, identity.name, record.read_receipts))

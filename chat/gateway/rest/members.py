@@ -6,31 +6,48 @@ import msgspec
 from flask import Blueprint, Response
 
 from chat.gateway.rest.bodies import answer, checked_id, no_content, read_body, who
+from chat.gateway.rest.operations import Operation
 from chat.model.room import Role
+from chat.protocol.told import RoomMember
 from chat.services.room_changes import RoomChanges
 
-URL = "/api/v1/rooms/<room_id>/members/<user_id>"
+PATH = "/api/v1/rooms/<room_id>/members/<user_id>"
 
 
-class _Wanted(msgspec.Struct):
+class WantedRole(msgspec.Struct, frozen=True):
+    """The role that is wanted; without one a new member is `member`, and another keeps the role."""
+
     role: Role | None = None
 
 
-_wanted = msgspec.json.Decoder(_Wanted)
+PUT = Operation(
+    "PUT",
+    PATH,
+    "putMember",
+    "Add a user or change the role; oneself in a channel: join",
+    {200: RoomMember},
+    body=WantedRole,
+    is_body_optional=True,
+    refusals=(403, 404, 409),
+)
+REMOVE = Operation(
+    "DELETE", PATH, "removeMember", "Remove a user; oneself: leave", {204: None}, refusals=(403, 404, 409)
+)
+_wanted = msgspec.json.Decoder(WantedRole)
 
 
 def blueprint(changes: RoomChanges) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("members", __name__)
 
-    @routes.put(URL)
+    @PUT.on(routes)
     def put(room_id: str, user_id: str) -> Response:
         actor_id = who("changing members").user_id
         role = read_body(_wanted, without=b"{}").role
         member = changes.put_member(checked_id(room_id, "id"), actor_id, checked_id(user_id, "userId"), role)
-        return answer({"user_id": user_id, "role": member.role})
+        return answer(RoomMember(user_id, member.role))
 
-    @routes.delete(URL)
+    @REMOVE.on(routes)
     def remove(room_id: str, user_id: str) -> Response:
         actor_id = who("removing members").user_id
         changes.remove_member(checked_id(room_id, "id"), actor_id, checked_id(user_id, "userId"))

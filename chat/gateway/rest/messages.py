@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from flask import Blueprint, Response
 
 from chat.gateway.identity import Identity
 from chat.gateway.posting import Posting
-from chat.gateway.rest.bodies import answer, checked_id, no_content, optional_number, read_body, who, whole_number
+from chat.gateway.rest.bodies import answer, checked_id, no_content, read_body, who
+from chat.gateway.rest.operations import Operation
+from chat.gateway.rest.queries import read_query
 from chat.model.ids import MessageRef
 from chat.protocol.codec import PAGE_LIMIT, Id
+from chat.protocol.results import Messages, Sent
+from chat.protocol.told import Message, Reactions, Time
 from chat.services.amending import Amending, ref_of
 from chat.services.drafting import Outgoing
 from chat.services.history import History
 from chat.services.membership import Membership
 
-SEQ_LIMIT = 2**53 - 1
+ROOM_MESSAGES, MESSAGE = "/api/v1/rooms/<room_id>/messages", "/api/v1/messages/<message_id>"
+
+SeqBound = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+
+
+class MessagesQuery(msgspec.Struct, frozen=True):
+    """Which messages: before or after a seq, the newest without either."""
+
+    before: SeqBound | None = None
+    after: SeqBound | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LIMIT)] = 50
 
 
 class NewMessage(msgspec.Struct, frozen=True):
@@ -25,9 +39,7 @@ class NewMessage(msgspec.Struct, frozen=True):
 
     content: str
     temp_id: Id | None = None
-    tempId: Id | None = None  # noqa: N815
     reply_to: str | None = None
-    replyTo: str | None = None  # noqa: N815
     attachments: list[dict[str, Any]] | None = None
     metadata: dict[str, Any] | None = None
 
@@ -45,6 +57,72 @@ class Reaction(msgspec.Struct, frozen=True):
     remove: bool | None = None
 
 
+class AllReactions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All reactions of a message: who reacted, by emoji."""
+
+    reactions: Reactions
+
+
+class EarlierVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a message said from `since` until its next edit."""
+
+    content: str
+    since: Time
+
+
+class Versions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a message said before each of its edits, oldest first."""
+
+    versions: list[EarlierVersion]
+
+
+PAGE = Operation(
+    "GET",
+    ROOM_MESSAGES,
+    "listMessages",
+    "A page of a room's messages, by ascending seq",
+    {200: Messages},
+    query=MessagesQuery,
+    refusals=(403, 404),
+)
+SEND = Operation(
+    "POST",
+    ROOM_MESSAGES,
+    "sendMessage",
+    "Send a message; the same temp_id is the same message",
+    {201: Sent},
+    body=NewMessage,
+    refusals=(403, 404, 409),
+)
+EDIT = Operation(
+    "PATCH",
+    MESSAGE,
+    "editMessage",
+    "Change what one's own message says",
+    {200: Message},
+    body=Edit,
+    refusals=(403, 404, 409),
+)
+DELETE = Operation(
+    "DELETE", MESSAGE, "deleteMessage", "Make a message a tombstone", {204: None}, refusals=(403, 404, 409)
+)
+REACT = Operation(
+    "POST",
+    f"{MESSAGE}/reactions",
+    "reactToMessage",
+    "Add a reaction or take it back",
+    {200: AllReactions},
+    body=Reaction,
+    refusals=(403, 404, 409),
+)
+EDITS = Operation(
+    "GET",
+    f"{MESSAGE}/edits",
+    "listEdits",
+    "What a message said before its edits, for its author and moderators",
+    {200: Versions},
+    refusals=(403, 404, 409),
+)
 _new_message = msgspec.json.Decoder(NewMessage)
 _edit = msgspec.json.Decoder(Edit)
 _reaction = msgspec.json.Decoder(Reaction)
@@ -65,50 +143,43 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
         ref = ref_of(message_id)
         return enter(ref.room_id, deed), ref
 
-    @routes.get("/api/v1/rooms/<room_id>/messages")
+    @PAGE.on(routes)
     def page(room_id: str) -> Response:
         enter(room_id, "reading messages")
-        limit = whole_number("limit", 50, 1, PAGE_LIMIT)
-        before, after = optional_number("before", SEQ_LIMIT), optional_number("after", SEQ_LIMIT)
-        found = history.page(room_id, limit, before=before, after=after)
+        asked = read_query(MessagesQuery)
+        found = history.page(room_id, asked.limit, before=asked.before, after=asked.after)
         return answer({"messages": [msgspec.Raw(each) for each in found.messages], "has_more": found.has_more})
 
-    @routes.post("/api/v1/rooms/<room_id>/messages")
+    @SEND.on(routes)
     def send(room_id: str) -> Response:
         identity = enter(room_id, "sending")
         sent = read_body(_new_message)
-        outgoing = Outgoing(
-            room_id,
-            sent.content,
-            sent.temp_id or sent.tempId,
-            sent.reply_to or sent.replyTo,
-            sent.attachments,
-            sent.metadata,
-        )
+        outgoing = Outgoing(room_id, sent.content, sent.temp_id, sent.reply_to, sent.attachments, sent.metadata)
         return answer(posting.post(identity, outgoing), 201)
 
-    @routes.patch("/api/v1/messages/<message_id>")
+    @EDIT.on(routes)
     def edit(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "editing")
         edited = amending.edit(identity.user_id, ref, read_body(_edit).content)
         return Response(edited, mimetype="application/json")
 
-    @routes.delete("/api/v1/messages/<message_id>")
+    @DELETE.on(routes)
     def delete(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "deleting")
         amending.delete(identity.user_id, ref)
         return no_content()
 
-    @routes.post("/api/v1/messages/<message_id>/reactions")
+    @REACT.on(routes)
     def react(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "reacting")
         wanted = read_body(_reaction)
         done = amending.react(identity.user_id, ref, wanted.emoji, wanted.remove)
-        return answer({"reactions": done.reactions})
+        return answer(AllReactions(done.reactions))
 
-    @routes.get("/api/v1/messages/<message_id>/edits")
+    @EDITS.on(routes)
     def edits(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "reading earlier versions")
-        return answer({"versions": amending.versions(identity.user_id, ref)})
+        found = amending.versions(identity.user_id, ref)
+        return answer(Versions([EarlierVersion(each.content, each.since) for each in found]))
 
     return routes

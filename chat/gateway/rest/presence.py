@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import re
+from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
-from chat.errors import InvalidRequest, Unauthenticated
 from chat.gateway.presence import LivePresence
-from chat.model.ids import ID_PATTERN
-from chat.protocol.codec import ID_MEND, PRESENCE_LIMIT
+from chat.gateway.rest.bodies import private_answer, who
+from chat.gateway.rest.operations import Operation
+from chat.gateway.rest.queries import read_query
+from chat.protocol.codec import PRESENCE_LIMIT, Id
+from chat.protocol.results import Presences
 
-_ID = re.compile(ID_PATTERN)
+
+class PresenceQuery(msgspec.Struct, frozen=True, rename="camel"):
+    """Who is asked for."""
+
+    user_ids: Annotated[list[Id], msgspec.Meta(max_length=PRESENCE_LIMIT)]
+
+
+LOOK = Operation(
+    "GET",
+    "/api/v1/presence",
+    "getPresence",
+    "Who of these users is online; those with whom one shares no room are offline",
+    {200: Presences},
+    query=PresenceQuery,
+)
 
 
 def blueprint(presence: LivePresence) -> Blueprint:
     """Return the route."""
     routes = Blueprint("presence", __name__)
 
-    @routes.get("/api/v1/presence")
+    @LOOK.on(routes)
     def look() -> Response:
-        if g.identity is None:
-            raise Unauthenticated("presence needs a token; send Authorization: Bearer …")
-        told = presence.look(g.identity.user_id, (), _asked())
-        headers = {"Cache-Control": "no-store"}
-        return Response(msgspec.json.encode(told), 200, headers, mimetype="application/json")
+        user_id = who("presence").user_id
+        return private_answer(presence.look(user_id, (), read_query(PresenceQuery).user_ids))
 
     return routes
-
-
-def _asked() -> list[str]:
-    field = "user_ids" if "userIds" not in request.args and "user_ids" in request.args else "userIds"
-    if field not in request.args:
-        raise InvalidRequest("userIds is missing; add ?userIds=a,b to the address", field=field)
-    asked = [each for each in request.args[field].split(",") if each]
-    if len(asked) > PRESENCE_LIMIT:
-        raise InvalidRequest(
-            f"{field}: at most {PRESENCE_LIMIT} users at a time; ask again for the rest", field=field
-        )
-    if not all(_ID.fullmatch(each) for each in asked):
-        raise InvalidRequest(f"each of {field} {ID_MEND}", field=field)
-    return asked

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 
+import msgspec
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
@@ -13,10 +13,27 @@ from chat.errors import BrokerError, ChatError, RateLimited, RequestError, Store
 log = logging.getLogger(__name__)
 
 
-def problem(status: int, title: str, detail: str, **more: object) -> Response:
+MENDS = {
+    404: "there is nothing at this address; GET /api/v1/openapi.json describes what there is",
+    405: "this can't be done here; the header Allow names what can",
+    413: "the body is too large; send less at a time",
+}
+
+
+class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why a request was not done: `title` is the error's code, `field` names what to mend."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    field: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def problem(status: int, title: str, detail: str, field: str | None = None) -> Response:
     """Return one problem as a response."""
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
-    return Response(json.dumps(body), status, mimetype="application/problem+json")
+    told = Problem(title=title, status=status, detail=detail, field=field or msgspec.UNSET)
+    return Response(msgspec.json.encode(told), status, mimetype="application/problem+json")
 
 
 def install(app: Flask) -> None:
@@ -28,10 +45,9 @@ def install(app: Flask) -> None:
 
 def _of_chat_error(error: ChatError) -> Response:
     status = error.status if isinstance(error, RequestError) else 503
-    more = {"field": error.field} if error.field else {}
     if isinstance(error, BrokerError | StoreError):
         log.warning("request-failed", extra={"error": str(error)})
-    response = problem(status, error.code, error.message, **more)
+    response = problem(status, error.code, error.message, error.field)
     if isinstance(error, RateLimited):
         response.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
     if status == 401:
@@ -40,7 +56,9 @@ def _of_chat_error(error: ChatError) -> Response:
 
 
 def _of_http(error: HTTPException) -> Response:
-    response = problem(error.code or 500, error.name.lower().replace(" ", "-"), error.description or error.name)
+    status = error.code or 500
+    detail = MENDS.get(status) or error.description or error.name
+    response = problem(status, error.name.lower().replace(" ", "-"), detail)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

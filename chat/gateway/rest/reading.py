@@ -2,98 +2,128 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
-from chat.errors import InvalidRequest, Unauthenticated
 from chat.gateway.reading import Reading, told
+from chat.gateway.rest.bodies import answer, checked_id, read_body, who
+from chat.gateway.rest.operations import Operation
+from chat.gateway.rest.queries import read_query
 from chat.model.clock import rfc3339
-from chat.model.ids import is_id
-from chat.protocol.codec import encode
+from chat.protocol.codec import Id
+from chat.protocol.results import Count, Unread
+from chat.protocol.told import Time
 from chat.services.rooms import Rooms
 from chat.services.seen import message_of
 
 PAGE = 200  # members who are looked at for one answer
+ROOM_SEEN, MESSAGE_SEEN = "/api/v1/rooms/<room_id>/seen", "/api/v1/messages/<message_id>/seen"
+
+SeqBound = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
-class _Mark(msgspec.Struct):
-    seq: Annotated[int, msgspec.Meta(ge=0, le=2**53)] | None = None
+class Mark(msgspec.Struct, frozen=True):
+    """Up to which message all are seen: one of the two."""
+
+    seq: SeqBound | None = None
     message_id: str | None = None
-    messageId: str | None = None  # noqa: N815
 
 
-_mark = msgspec.json.Decoder(_Mark)
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Up to where one has seen the room, and what is unread there."""
+
+    read_seq: Count
+    unread: Count
+
+
+class ViewersQuery(msgspec.Struct, frozen=True):
+    """After which member to go on: `next` of the answer before."""
+
+    after: Id | None = None
+
+
+class RoomViewersQuery(ViewersQuery, frozen=True):
+    """Of which message, by its number, and after which member to go on."""
+
+    seq: SeqBound = 1
+
+
+class Viewer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A member, the seq up to which the member has seen the room, and since when."""
+
+    user_id: str
+    up_to_seq: Count
+    seen_at: Time
+
+
+class Viewers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who of the members that were looked at has seen a message; `next` leads to the others."""
+
+    seq: Count
+    seen: list[Viewer]
+    next: str | None
+
+
+MARK = Operation(
+    "POST", ROOM_SEEN, "markSeen", "All up to one message are seen", {200: Place}, body=Mark, refusals=(403, 404)
+)
+IN_ROOM = Operation(
+    "GET",
+    ROOM_SEEN,
+    "listViewersOfSeq",
+    "Who has seen a room up to a seq",
+    {200: Viewers},
+    query=RoomViewersQuery,
+    refusals=(403, 404),
+)
+OF_MESSAGE = Operation(
+    "GET",
+    MESSAGE_SEEN,
+    "listViewers",
+    "Who has seen a message",
+    {200: Viewers},
+    query=ViewersQuery,
+    refusals=(403, 404),
+)
+UNREAD = Operation("GET", "/api/v1/unread", "getUnread", "Unread messages, in all and by room", {200: Unread})
+_mark = msgspec.json.Decoder(Mark)
 
 
 def blueprint(reading: Reading, rooms: Rooms) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("reading", __name__)
 
-    @routes.post("/api/v1/rooms/<room_id>/seen")
+    @MARK.on(routes)
     def mark(room_id: str) -> Response:
-        wanted = _read(request.get_data())
-        message_id = wanted.message_id or wanted.messageId
-        return _json(told(reading.mark_for(_user(), _room(room_id), wanted.seq, message_id)))
+        user_id = who("marking").user_id
+        wanted = read_body(_mark)
+        return answer(told(reading.mark_for(user_id, checked_id(room_id, "roomId"), wanted.seq, wanted.message_id)))
 
-    @routes.get("/api/v1/rooms/<room_id>/seen")
+    @IN_ROOM.on(routes)
     def viewers(room_id: str) -> Response:
-        return _json(_viewers(reading, rooms, _room(room_id), _whole("seq", 1)))
+        user_id = who("seeing who has read").user_id
+        asked = read_query(RoomViewersQuery)
+        return answer(_viewers(user_id, checked_id(room_id, "roomId"), asked.seq, asked))
 
-    @routes.get("/api/v1/messages/<message_id>/seen")
+    @OF_MESSAGE.on(routes)
     def viewers_of(message_id: str) -> Response:
+        user_id = who("seeing who has read").user_id
         room_id = message_id.rsplit(".", 2)[0]
-        ref = message_of(room_id, message_id)
-        return _json(_viewers(reading, rooms, room_id, ref.seq))
+        return answer(_viewers(user_id, room_id, message_of(room_id, message_id).seq, read_query(ViewersQuery)))
 
-    @routes.get("/api/v1/unread")
+    @UNREAD.on(routes)
     def unread() -> Response:
-        return _json(reading.counts_of(_user()))
+        return answer(reading.counts_of(who("counting").user_id))
+
+    def _viewers(user_id: str, room_id: str, seq: int, asked: ViewersQuery) -> Viewers:
+        """Return which members have seen a room up to a message, a page of members at a time."""
+        reading.membership.require(room_id, user_id)
+        user_ids = sorted(each for each in rooms.members(room_id) if each > (asked.after or ""))
+        page = user_ids[:PAGE]
+        found = reading.seen.viewers(room_id, seq, page)
+        seen = [Viewer(each.user_id, each.up_to_seq, rfc3339(each.seen_ms)) for each in found]
+        return Viewers(seq, seen, page[-1] if len(user_ids) > PAGE else None)
 
     return routes
-
-
-def _viewers(reading: Reading, rooms: Rooms, room_id: str, seq: int) -> dict[str, Any]:
-    """Return which members have seen a room up to a message, a page of members at a time."""
-    reading.membership.require(room_id, _user())
-    after = request.args.get("after", "")
-    user_ids = sorted(user_id for user_id in rooms.members(room_id) if user_id > after)
-    page = user_ids[:PAGE]
-    seen = [
-        {"user_id": each.user_id, "up_to_seq": each.up_to_seq, "seen_at": rfc3339(each.seen_ms)}
-        for each in reading.seen.viewers(room_id, seq, page)
-    ]
-    return {"seq": seq, "seen": seen, "next": page[-1] if len(user_ids) > PAGE else None}
-
-
-def _user() -> str:
-    if g.identity is None:
-        raise Unauthenticated("this needs a token; send Authorization: Bearer …")
-    user_id: str = g.identity.user_id
-    return user_id
-
-
-def _room(room_id: str) -> str:
-    if not is_id(room_id):
-        raise InvalidRequest("the room's id is none", field="roomId")
-    return room_id
-
-
-def _whole(name: str, default: int) -> int:
-    text = request.args.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise InvalidRequest(f"{name} is no number; give the seq of a message", field=name)
-    return int(text)
-
-
-def _read(body: bytes) -> _Mark:
-    try:
-        return _mark.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
-        field = "message_id" if "message" in str(exc) else "seq"
-        raise InvalidRequest(f'send {{"seq"}} or {{"message_id"}}: {exc}', field=field) from None
-
-
-def _json(body: object) -> Response:
-    return Response(encode(body), 200, mimetype="application/json")

@@ -3,42 +3,51 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response
 
-from chat.errors import Forbidden, InvalidRequest, Unauthenticated
+from chat.errors import Forbidden
+from chat.gateway.rest.bodies import answer, read_body, who
+from chat.gateway.rest.operations import Operation
 from chat.gateway.revocations import Revocations
 from chat.model.clock import rfc3339
-from chat.protocol.codec import ID_MEND, Id
+from chat.protocol.codec import Id
+from chat.protocol.told import Time
 
 
-class _Wanted(msgspec.Struct):
-    user_id: Id | None = None
-    userId: Id | None = None  # noqa: N815
+class WantedRevocation(msgspec.Struct, frozen=True):
+    """Whose connections and tokens are to end."""
+
+    user_id: Id
+
+
+class Revoked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose tokens have ended: those that were issued up to then."""
+
+    user_id: str
+    revoked_at: Time
+
+
+REVOKE = Operation(
+    "POST",
+    "/api/v1/admin/revocations",
+    "revokeUser",
+    "End a user's connections and tokens everywhere; needs a token with admin: true",
+    {201: Revoked},
+    body=WantedRevocation,
+    refusals=(403,),
+)
+_wanted = msgspec.json.Decoder(WantedRevocation)
 
 
 def blueprint(revocations: Revocations) -> Blueprint:
     """Return the route."""
     routes = Blueprint("revocations", __name__)
 
-    @routes.post("/api/v1/admin/revocations")
+    @REVOKE.on(routes)
     def revoke() -> Response:
-        if g.identity is None:
-            raise Unauthenticated("revoking needs a token with admin: true; send Authorization: Bearer …")
-        if not g.identity.is_admin:
+        if not who("revoking").is_admin:
             raise Forbidden("revoking needs a token with admin: true")
-        made = revocations.revoke(_user_in(request.get_data()))
-        told = {"user_id": made.user_id, "revoked_at": rfc3339(made.at_ms)}
-        return Response(msgspec.json.encode(told), 201, mimetype="application/json")
+        made = revocations.revoke(read_body(_wanted, field="user_id").user_id)
+        return answer(Revoked(made.user_id, rfc3339(made.at_ms)), 201)
 
     return routes
-
-
-def _user_in(body: bytes) -> str:
-    try:
-        wanted = msgspec.json.decode(body, type=_Wanted)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        raise InvalidRequest(f'user_id {ID_MEND}; send {{"user_id"}}', field="user_id") from None
-    user_id = wanted.user_id or wanted.userId
-    if user_id is None:
-        raise InvalidRequest('user_id is missing; send {"user_id"}', field="user_id")
-    return user_id

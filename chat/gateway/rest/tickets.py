@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import msgspec
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from chat.broker.tickets import TTL_S
-from chat.errors import Unauthenticated
 from chat.gateway.identity.tickets import Tickets
+from chat.gateway.rest.bodies import private_answer, who
+from chat.gateway.rest.operations import Operation
+
+
+class Ticket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A ticket, and for how many seconds it is good."""
+
+    ticket: str
+    expires_in: int
+
+
+ISSUE = Operation(
+    "POST", "/api/v1/ws-ticket", "issueTicket", "A single-use ticket that opens a WebSocket", {200: Ticket}
+)
 
 
 def blueprint(tickets: Tickets) -> Blueprint:
     """Return the route."""
     routes = Blueprint("tickets", __name__)
 
-    @routes.post("/api/v1/ws-ticket")
+    @ISSUE.on(routes)
     def issue() -> Response:
-        if g.identity is None:
-            raise Unauthenticated("a ticket is made from a token; send Authorization: Bearer …")
-        told = {"ticket": tickets.issue(g.identity), "expires_in": TTL_S}
-        headers = {"Cache-Control": "no-store"}
-        return Response(msgspec.json.encode(told), 200, headers, mimetype="application/json")
+        return private_answer(Ticket(tickets.issue(who("a ticket")), TTL_S))
 
     return routes
