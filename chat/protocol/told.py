@@ -16,6 +16,7 @@ from chat.model.room import Role, RoomType
 Time = Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", description="RFC 3339, UTC")]
 Offset = Annotated[int, Meta(ge=1, description="place in the room's log of durable events")]
 Seq = Annotated[int, Meta(ge=1, description="number of the message in its room")]
+Revision = Annotated[int, Meta(ge=1, description="counts edits, reactions and the deletion")]
 Reactions = dict[str, list[str]]
 
 
@@ -37,7 +38,7 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_temp"
     deleted_at: Time | None
     reactions: Reactions
     is_temp: bool
-    revision: Annotated[int, Meta(ge=1, description="counts edits, reactions and the deletion")] | UnsetType = UNSET
+    revision: Revision | UnsetType = UNSET
     offset: Offset | UnsetType = UNSET
     confirm_by: Time | UnsetType = UNSET
 
@@ -163,6 +164,7 @@ class MessageRetracted(Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 class MessageUpdatedData(Struct, frozen=True, forbid_unknown_fields=True):
     roomId: str
     messageId: str
+    revision: Revision
     message: Message
     offset: Offset
 
@@ -176,6 +178,7 @@ class MessageUpdated(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 class MessageDeletedEventData(Struct, frozen=True, forbid_unknown_fields=True):
     roomId: str
     messageId: str
+    revision: Revision
     seq: Seq
     deletedAt: Time
     offset: Offset
@@ -192,6 +195,7 @@ class MessageDeletedEvent(
 class MessageReactionData(Struct, frozen=True, forbid_unknown_fields=True):
     roomId: str
     messageId: str
+    revision: Revision
     emoji: str
     userId: str
     action: Literal["added", "removed"]

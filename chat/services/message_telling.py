@@ -79,6 +79,6 @@ def reaction(state: MessageState, emoji: str, user_id: str, action: str) -> Dura
 
 
 def _event(name: str, state: MessageState, data: dict[str, Any]) -> DurableEvent:
-    told = {"roomId": state.room_id, "messageId": state.id, **data}
+    told = {"roomId": state.room_id, "messageId": state.id, "revision": state.revision, **data}
     head, tail = split_frame(name, told)
     return DurableEvent(state.room_id, name, state.id, state.revision, head, tail)

@@ -144,7 +144,7 @@ def test_a_tombstone_is_left_when_author_or_moderator_delete(desk: Desk, user: s
     told = desk.rooms.told[-1]
     assert told["event"] == "message-deleted"
     assert told["data"] == {
-        "roomId": "room456", "messageId": ID, "seq": 7, "deletedAt": desk.state.deleted_at, "offset": 9
+        "roomId": "room456", "messageId": ID, "revision": 2, "seq": 7, "deletedAt": desk.state.deleted_at, "offset": 9
     }  # fmt: skip
     assert (desk.state.content, desk.deleted) == ("", [REF])
     assert desk.history.versions(REF) == []
@@ -179,7 +179,7 @@ def test_reactions_are_told_with_all_that_the_message_has(desk: Desk) -> None:
     assert desk.amending.react("cid", REF, "👍", None) == ("removed", {})
     assert [each["data"]["action"] for each in desk.rooms.told] == ["added", "added", "removed", "removed"]
     assert desk.rooms.told[1]["data"] == {
-        "roomId": "room456", "messageId": ID, "emoji": "👍", "userId": "cid", "action": "added",
+        "roomId": "room456", "messageId": ID, "revision": 2, "emoji": "👍", "userId": "cid", "action": "added",
         "reactions": {"👍": ["bob", "cid"]}, "offset": 9,
     }  # fmt: skip
     assert desk.rooms.revisions == [1, 2, 3, 4]
