@@ -31,10 +31,10 @@ test("messages stand in the order of their numbers, however they come", () => {
 test("a room has its id as its name until another is heard of", () => {
   const rooms = store();
   assert.equal(rooms.room("lobby").name, "lobby");
-  rooms.rename("lobby", "The lobby");
-  rooms.rename("elsewhere", "Not open here");
+  rooms.describe("lobby", { name: "The lobby" });
+  rooms.describe("elsewhere", { name: "Not open here" });
   assert.deepEqual(rooms.rooms.map(({ name }) => name), ["The lobby"]);
-  rooms.rename("lobby", null);
+  rooms.describe("lobby", { name: null });
   assert.equal(rooms.room("lobby").name, "lobby");
 });
 

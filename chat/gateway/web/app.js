@@ -1,34 +1,39 @@
 // What happens when: events of the client change the store, and what the user does goes to the client.
 // The view is told which room changed; it reads the store.
 
-import { ChatClient, endsFor } from "./chat-client.js";
-import { slug } from "./identity.js";
+import { Amending } from "./amending.js";
+import { CatchingUp } from "./catching-up.js";
+import { ChatClient } from "./chat-client.js";
+import { Directory } from "./directory.js";
+import { endsFor } from "./places.js";
 import { Reading } from "./reading.js";
 import { Store } from "./store.js";
 import { Typing } from "./typing.js";
 
-const PAGE = 50; // messages that are read at once
 const KEPT_AT_MOST = 1000; // messages of one room in memory
 const KEPT = 500; // after older ones were let go
-const READ_AGAIN_MS = 3_000; // when the store could not be read
 const LATE_MS = 10_000; // a confirmation of somebody's message that is so late is asked for
 
 export class App {
   constructor({ identity, person, view, url, local = localStorage, session = sessionStorage }) {
-    this.identity = identity;
     this.view = view;
     this.local = local;
     this.roomsKey = `chat.rooms.${person.userId}`;
     this.store = new Store(person.userId);
     this.current = null;
-    this.loading = new Set(); // rooms whose older messages are being read
+    this.directory = new Directory(identity);
     this.client = new ChatClient({
       url,
       getToken: (how) => identity.token(how),
       storage: session,
       storageKey: `chat.outbox.${person.userId}`,
     });
-    this.reading = new Reading(this.client, (roomId) => this.store.newestOfOthers(roomId));
+    this.catchingUp = new CatchingUp(this.client, this.store, {
+      onChange: (roomId) => view.changed(roomId),
+      onFault: (text) => view.notify(text),
+    });
+    this.amending = new Amending(this.client, person.userId, (text) => view.notify(text));
+    this.reading = new Reading(this.client, (roomId) => this.store.room(roomId)?.newestOfOthers?.seq ?? null);
     this.typing = new Typing(this.client, (roomId) => this.view.changed(roomId));
     this.#listen();
   }
@@ -65,16 +70,6 @@ export class App {
     this.#forget(roomId);
   }
 
-  // Make a room and return its id. Fails with an Error whose message is for people.
-  async makeRoom({ name, type, members }) {
-    const headers = { Authorization: `Bearer ${await this.identity.token()}`, "Content-Type": "application/json" };
-    const body = JSON.stringify({ id: slug(name), name, type, members });
-    const answer = await fetch("api/v1/rooms", { method: "POST", headers, body });
-    const told = await answer.json();
-    if (!answer.ok) throw new Error(told.detail);
-    return told.id;
-  }
-
   // Somebody looks at the open room: whatever is in it is seen.
   look() {
     const room = this.store.room(this.current);
@@ -83,9 +78,9 @@ export class App {
     this.reading.look(room.id);
   }
 
-  send(content) {
+  send(content, replyTo = null) {
     this.typing.sent(this.current);
-    const entry = this.client.send(this.current, content);
+    const entry = this.client.send(this.current, content, replyTo);
     this.store.queue(entry);
     this.view.changed(this.current);
   }
@@ -102,20 +97,8 @@ export class App {
     this.view.changed(this.current);
   }
 
-  // Read the page before the oldest message that is shown.
-  async loadOlder(roomId) {
-    const room = this.store.room(roomId);
-    if (!room?.hasMore || this.loading.has(roomId) || !this.client.isOnline) return;
-    this.loading.add(roomId);
-    try {
-      const page = await this.client.history(roomId, { before: room.oldestSeq, limit: PAGE });
-      this.store.addPage(roomId, page, { isOldest: true });
-    } catch (error) {
-      if (!error.isLost) this.view.notify(error.message);
-    } finally {
-      this.loading.delete(roomId);
-      this.view.changed(roomId);
-    }
+  loadOlder(roomId) {
+    return this.catchingUp.loadOlder(roomId);
   }
 
   #listen() {
@@ -136,8 +119,12 @@ export class App {
     on("message-failed", taking((detail) => this.#failed(detail)));
     on("room-updated", (update) => this.#updated(update));
     on("message-retracted", taking((detail) => this.store.retract(detail)));
+    on("message-updated", taking((detail) => this.store.amend(detail)));
+    on("message-reaction", taking((detail) => this.store.amend(detail)));
+    on("message-deleted", taking((detail) => this.#deleted(detail)));
+    on("messages-seen", taking((detail) => this.store.room(detail.roomId)?.readers.take(detail)));
     on("fate", taking((fate) => (fate.state === "failed" ? this.#failed(fate) : this.store.settle(fate))));
-    on("beat", () => this.store.rooms.forEach(({ id }) => this.#recheck(id, Date.now() - LATE_MS)));
+    on("beat", () => this.store.rooms.forEach(({ id }) => this.catchingUp.recheck(id, Date.now() - LATE_MS)));
   }
 
   // With a gap, or without a beginning, the room is read anew.
@@ -146,8 +133,22 @@ export class App {
     this.reading.known(roomId, readSeq);
     this.#counted(roomId, unread);
     const isWhole = recovered && !isFirst && this.store.room(roomId)?.isLoaded;
-    await (isWhole ? this.#recheck(roomId) : this.#reload(roomId));
+    await (isWhole ? this.catchingUp.recheck(roomId) : this.catchingUp.reload(roomId));
     if (roomId === this.current) this.look();
+    await this.#lookUp(roomId);
+  }
+
+  // What no event told while one was away: the room's name and roles, and who has seen one's newest message.
+  async #lookUp(roomId) {
+    const newestMine = this.store.room(roomId)?.newestMine;
+    try {
+      this.store.describe(roomId, await this.directory.describe(roomId));
+      const readers = newestMine ? await this.directory.readers(roomId, newestMine.seq) : [];
+      for (const each of readers) this.store.room(roomId)?.readers.take(each);
+    } catch {
+      // Events go on telling of it, and the next join looks again.
+    }
+    this.view.changed(roomId);
   }
 
   // The server says how much is unread: what is open and in sight is being seen.
@@ -155,32 +156,6 @@ export class App {
     const room = this.store.room(roomId);
     const isSeen = roomId === this.current && this.view.isVisible;
     if (room && unread !== undefined) room.unseen = isSeen ? 0 : unread;
-  }
-
-  async #reload(roomId) {
-    if (!this.store.room(roomId)) return;
-    this.store.beginReload(roomId);
-    try {
-      this.store.endReload(roomId, await this.client.history(roomId, { limit: PAGE }));
-    } catch (error) {
-      if (error.isLost) return; // the next join reads it
-      this.view.notify(error.message);
-      setTimeout(() => this.#reload(roomId), READ_AGAIN_MS);
-    }
-    this.view.changed(roomId);
-  }
-
-  // Ask what became of messages that were shown before a drop: a confirmation is not an event that is replayed.
-  async #recheck(roomId, writtenBefore = Infinity) {
-    const asked = this.store.pendingOf(roomId).filter(({ at }) => at < writtenBefore);
-    if (!asked.length) return;
-    const after = asked[0].seq - 1;
-    try {
-      this.store.compare(roomId, after, await this.client.history(roomId, { after, limit: 200 }), asked);
-      this.view.changed(roomId);
-    } catch {
-      // The next heartbeat asks again.
-    }
   }
 
   // A room came, changed its name, or went.
@@ -196,7 +171,7 @@ export class App {
       this.#enter(roomId);
       this.#saveRooms();
     }
-    this.store.rename(roomId, room.name);
+    this.store.describe(roomId, room);
     this.view.changed(roomId);
   }
 
@@ -223,6 +198,14 @@ export class App {
     if (isNew && isSeen) this.view.announce(`${message.sender_name}: ${message.content}`);
     if (room?.messages.size > KEPT_AT_MOST && !this.view.isReadingBack) this.store.trim(roomId, KEPT);
     this.view.changed(roomId);
+  }
+
+  // A tombstone is not unread.
+  #deleted(event) {
+    const room = this.store.room(event.roomId);
+    const before = this.store.amend(event);
+    const wasUnread = before && !before.isMine && !before.deletedAt && before.seq > this.reading.upTo(event.roomId);
+    if (wasUnread && room.unseen > 0) room.unseen -= 1;
   }
 
   #failed({ roomId, tempId, error }) {

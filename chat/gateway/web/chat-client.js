@@ -15,8 +15,10 @@
 //   beat     {}                                 the server answered a heartbeat
 
 import { delayMs, mayComeBack } from "./backoff.js";
-import { Delivery, isTemporary } from "./delivery.js";
-import { Outbox } from "./outbox.js";
+import { Delivery } from "./delivery.js";
+import { Joining } from "./joining.js";
+import { MemoryStorage, Outbox } from "./outbox.js";
+import { endsFor, Places } from "./places.js";
 import { RequestFailed, Requests } from "./requests.js";
 
 const SUBPROTOCOL = "chat.v1";
@@ -32,10 +34,11 @@ const realClock = {
 
 export class ChatClient extends EventTarget {
   #socket = null;
-  #rooms = new Map(); // roomId -> {epoch, offset, seen, isReady}: where we are in it, and may we send
+  #places = new Places(); // in the rooms that are joined, or to be joined
   #timers = { retry: null, beat: null, open: null };
   #attempt = 0;
-  #turn = 0; // of connecting; an older one that comes late is ignored
+  #joining;
+  turn = 0; // of connecting; an older one that comes late is ignored
   #token = null; // the one that this connection was let in with
   #onlineSince = null;
   #askedDelayMs = null; // what the server wants us to wait
@@ -52,6 +55,7 @@ export class ChatClient extends EventTarget {
     this.outbox = new Outbox(storage ?? new MemoryStorage(), storageKey, this.clock.now);
     this.requests = new Requests(this.clock, ANSWER_TIMEOUT_MS, () => this.#drop("no answer"));
     this.delivery = new Delivery(this, this.outbox);
+    this.#joining = new Joining(this, this.#places, this.delivery);
     this.userId = null;
     this.limits = {};
     this.state = "ended";
@@ -63,7 +67,7 @@ export class ChatClient extends EventTarget {
 
   // May messages be sent to this room: it was joined, and what was sent before is settled.
   isReady(roomId) {
-    return this.#rooms.get(roomId)?.isReady ?? false;
+    return this.#places.get(roomId)?.isReady ?? false;
   }
 
   // Connect, and stay connected until `close`.
@@ -78,25 +82,24 @@ export class ChatClient extends EventTarget {
 
   // Leave for good.
   close() {
-    this.#turn += 1;
+    this.turn += 1;
     this.#forgetSocket()?.close(1000);
     this.#setState("ended", { code: 1000, reason: "closed" });
     this.requests.abandon();
   }
 
   join(roomId) {
-    if (this.#rooms.has(roomId)) return;
-    this.#rooms.set(roomId, { epoch: null, offset: 0, seen: 0, isReady: false });
-    if (this.isOnline) this.#join(roomId);
+    if (this.#places.enter(roomId) && this.isOnline) this.#joining.join(roomId);
   }
 
   leave(roomId) {
-    if (this.#rooms.delete(roomId) && this.isOnline) this.#tell("leave-chat-rooms", { roomIds: [roomId] });
+    if (this.#places.leave(roomId) && this.isOnline) this.#tell("leave-chat-rooms", { roomIds: [roomId] });
   }
 
-  // Say something; returns its outbox entry at once. `fate` events tell the rest. Throws OutboxFull.
-  send(roomId, content) {
-    const entry = this.outbox.add(roomId, content);
+  // Say something, perhaps in reply to the message with that id; returns its outbox entry at once. `fate` events tell
+  // the rest. Throws OutboxFull.
+  send(roomId, content, replyTo = null) {
+    const entry = this.outbox.add(roomId, content, replyTo);
     queueMicrotask(() => this.delivery.sendWaiting()); // the caller has the entry before it hears of its fate
     return entry;
   }
@@ -124,19 +127,19 @@ export class ChatClient extends EventTarget {
   }
 
   async #open() {
-    const turn = ++this.#turn;
+    const turn = ++this.turn;
     this.clock.clearTimeout(this.#timers.retry);
     this.#setState("connecting");
     let token;
     try {
       token = await this.getToken({ attempt: this.#attempt });
     } catch (error) {
-      if (turn !== this.#turn) return;
+      if (turn !== this.turn) return;
       if (error.isFinal) this.#setState("ended", { code: 4500, reason: error.message });
       else this.#waitToRetry(NO_STATUS, error.message);
       return;
     }
-    if (turn !== this.#turn) return;
+    if (turn !== this.turn) return;
     this.#token = token;
     const socket = new this.WebSocket(this.url, token ? [SUBPROTOCOL, `bearer.${token}`] : [SUBPROTOCOL]);
     this.#socket = socket;
@@ -151,9 +154,9 @@ export class ChatClient extends EventTarget {
     else if (event === "closing") this.#askedDelayMs = data.afterMs;
     else if (event === "server-leaving") this.#askedDelayMs = data.reconnectInMs;
     else if (event === "auth-expiring") this.#authenticateAgain();
-    else if (this.#isNew(data)) this.delivery.take(event, data, this.userId);
+    else if (this.#places.isNew(data)) this.delivery.take(event, data, this.userId);
     else return;
-    if (event === "room-updated" && endsFor(data, this.userId)) this.#rooms.delete(data.roomId); // no use to join again
+    if (event === "room-updated" && endsFor(data, this.userId)) this.#places.leave(data.roomId); // no use to join again
     this.dispatch(event, data);
   }
 
@@ -163,63 +166,23 @@ export class ChatClient extends EventTarget {
     this.userId = userId;
     this.limits = limits;
     this.#setState("online");
-    this.#beatEvery(heartbeatSeconds * 1000);
-    for (const roomId of this.#rooms.keys()) this.#join(roomId);
+    this.#beatIn(heartbeatSeconds * 1000);
+    for (const roomId of this.#places.roomIds) this.#joining.join(roomId);
   }
 
-  // One frame a room, so that one that refuses us does not keep us out of the others.
-  async #join(roomId) {
-    const room = this.#rooms.get(roomId);
-    const isFirst = room.epoch === null;
-    room.seen = 0;
-    const since = isFirst ? undefined : { [roomId]: { epoch: room.epoch, offset: room.offset } };
+  async #beat(everyMs) {
+    this.#beatIn(everyMs);
     try {
-      const { rooms } = await this.ask("join-chat-rooms", { roomIds: [roomId], since });
-      const { epoch, offset, recovered, last_seq: lastSeq, read_seq: readSeq, unread, ...who } = rooms[roomId];
-      const { online, online_names: onlineNames, online_count: onlineCount } = who;
-      const known = epoch === room.epoch ? room.offset : 0; // offsets of another epoch count from anew
-      Object.assign(room, { epoch, offset: Math.max(offset, room.seen, known) });
-      const people = { online, onlineNames, onlineCount };
-      this.dispatch("joined", { roomId, recovered, isFirst, lastSeq, readSeq, unread, ...people });
-      await this.delivery.settleRoom(roomId);
-      room.isReady = true;
-      this.delivery.sendWaiting();
-    } catch (error) {
-      if (error.isLost || !this.#rooms.has(roomId)) return; // the next welcome joins again
-      if (isTemporary(error)) return void this.#joinLater(roomId, error);
-      this.#rooms.delete(roomId);
-      this.dispatch("refused", { roomId, error });
+      await this.ask("heartbeat");
+      this.dispatch("beat", {});
+      await this.delivery.settleLate();
+    } catch {
+      // Refused or lost: a lost connection is dropped by the timeout of the request.
     }
   }
 
-  #joinLater(roomId, error) {
-    const turn = this.#turn;
-    const again = () => turn === this.#turn && this.isOnline && this.#rooms.has(roomId) && this.#join(roomId);
-    this.clock.setTimeout(again, error.retryAfterMs ?? delayMs(1, null, this.random));
-  }
-
-  // Remember how far we are in the room; false for an event that we have had.
-  #isNew(data) {
-    const room = this.#rooms.get(data?.room_id ?? data?.roomId);
-    if (!room || data.offset === undefined) return true;
-    if (room.isReady && data.offset <= room.offset) return false;
-    room.seen = Math.max(room.seen, data.offset);
-    room.offset = Math.max(room.offset, data.offset);
-    return true;
-  }
-
-  #beatEvery(ms) {
-    const beat = async () => {
-      this.#timers.beat = this.clock.setTimeout(beat, ms);
-      try {
-        await this.ask("heartbeat");
-        this.dispatch("beat", {});
-        await this.delivery.settleLate();
-      } catch {
-        // Refused or lost: a lost connection is dropped by the timeout of the request.
-      }
-    };
-    this.#timers.beat = this.clock.setTimeout(beat, ms);
+  #beatIn(ms) {
+    this.#timers.beat = this.clock.setTimeout(() => this.#beat(ms), ms);
   }
 
   // With another token only: the same one would be answered with the same warning, again and again.
@@ -266,7 +229,7 @@ export class ChatClient extends EventTarget {
     if (socket) socket.onmessage = socket.onclose = null;
     this.#socket = null;
     for (const timer of Object.values(this.#timers)) this.clock.clearTimeout(timer);
-    for (const room of this.#rooms.values()) room.isReady = false;
+    this.#places.rest();
     return socket;
   }
 
@@ -278,16 +241,4 @@ export class ChatClient extends EventTarget {
   dispatch(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
-}
-
-// Is this the last event of a room that this user gets?
-export function endsFor({ change, userId }, me) {
-  return change === "deleted" || (change === "member-removed" && userId === me);
-}
-
-class MemoryStorage {
-  #items = new Map();
-  getItem = (key) => this.#items.get(key) ?? null;
-  setItem = (key, value) => void this.#items.set(key, value);
-  removeItem = (key) => void this.#items.delete(key);
 }

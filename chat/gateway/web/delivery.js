@@ -59,8 +59,8 @@ export class Delivery {
     }
   }
 
-  async #send({ tempId, roomId, content }) {
-    const data = { roomId, content, temp_id: tempId };
+  async #send({ tempId, roomId, content, replyTo }) {
+    const data = { roomId, content, temp_id: tempId, reply_to: replyTo ?? undefined };
     const fault = this.#faultOf(data);
     if (fault) return void this.#settle(tempId, roomId, { state: "failed", error: fault });
     this.outbox.mark(tempId, "sent");

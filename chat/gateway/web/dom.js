@@ -4,8 +4,9 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-export function make(tag, { className = "", text = null, ...more } = {}, ...children) {
+export function make(tag, { className = "", text = null, dataset = {}, ...more } = {}, ...children) {
   const element = Object.assign(document.createElement(tag), more);
+  Object.assign(element.dataset, dataset);
   element.className = className;
   if (text !== null) element.textContent = text;
   element.append(...children);

@@ -1,22 +1,24 @@
 // The messages of one room as a list that keeps its place: at the newest, or where somebody is reading back.
 
-import { byId, make, paintAvatar } from "./dom.js";
+import { paintMessage } from "./bubble.js";
+import { byId, make } from "./dom.js";
+import { MessageKeys } from "./message-keys.js";
+import { isSame, rowsOf } from "./rows.js";
 
 const AT_END_PX = 80; // so near to the end counts as being there
 const NEAR_TOP_PX = 200; // so near to the beginning the page before is read
-const GROUP_MS = 5 * 60_000; // messages of one writer that stand so close together share one head
-const STATES = { sending: "Sending…", pending: "Sent", confirmed: "Confirmed", failed: "Not sent", retracted: "" };
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const calendar = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 
 export class MessageList {
-  #elements = new Map(); // key -> {element, shown}: `shown` is what it was made from
-  #roomId = null;
+  #elements = new Map(); // key -> {element, shown}: `shown` is the row it was made from
+  #room = null;
 
-  constructor({ onOlder, onRetry, onDiscard, onEdit }) {
+  // `onAct(name, message, button)` is called with what a button is for: retry, discard, put-back, more, react.
+  constructor({ onOlder, onAct }) {
     this.scroller = byId("scroller");
     this.list = byId("messages");
-    this.actions = { onRetry, onDiscard, onEdit };
+    this.keys = new MessageKeys(this.list);
+    this.list.addEventListener("click", ({ target }) => this.#clicked(target.closest("[data-act]"), onAct));
     this.scroller.addEventListener("scroll", () => this.#scrolled(onOlder), { passive: true });
     byId("older").addEventListener("click", onOlder);
     byId("newest").addEventListener("click", () => this.toEnd());
@@ -31,10 +33,11 @@ export class MessageList {
   }
 
   render(room) {
-    if (room.id !== this.#roomId) this.#clear(room.id);
+    if (room !== this.#room) this.#clear(room);
     const place = this.isAtEnd ? null : this.#place();
     const last = this.list.lastChild;
-    this.#arrange(rowsOf(room.ordered));
+    this.#arrange(rowsOf(room));
+    this.keys.settle();
     byId("older").hidden = !room.hasMore;
     byId("beginning").hidden = room.hasMore || !room.isLoaded;
     if (place) this.scroller.scrollTop += place.element.offsetTop - place.top;
@@ -42,11 +45,26 @@ export class MessageList {
     byId("newest").hidden = this.isAtEnd || (last === this.list.lastChild && byId("newest").hidden);
   }
 
-  #clear(roomId) {
-    this.#roomId = roomId;
+  #clear(room) {
+    this.#room = room;
     this.#elements.clear();
     this.list.replaceChildren();
     this.isAtEnd = true;
+  }
+
+  #clicked(button, onAct) {
+    if (!button) return;
+    const message = this.#room.messages.get(button.closest(".message").dataset.key);
+    const [name] = button.dataset.act.split(" ");
+    if (name === "quote") this.#jumpTo(this.#room.byId(message.replyTo));
+    else onAct(name, message, button);
+  }
+
+  #jumpTo({ key }) {
+    const { element } = this.#elements.get(key);
+    element.scrollIntoView({ block: "center" });
+    element.focus({ preventScroll: true });
+    this.#measure();
   }
 
   // The first element in sight and where it is now, to find the place again after others came above it.
@@ -56,11 +74,15 @@ export class MessageList {
     return element ? { element, top: element.offsetTop } : null;
   }
 
-  #scrolled(onOlder) {
+  #measure() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     this.isAtEnd = scrollHeight - clientHeight - scrollTop < AT_END_PX;
     if (this.isAtEnd) byId("newest").hidden = true;
-    if (scrollTop < NEAR_TOP_PX && !this.isAtEnd) onOlder();
+  }
+
+  #scrolled(onOlder) {
+    this.#measure();
+    if (this.scroller.scrollTop < NEAR_TOP_PX && !this.isAtEnd) onOlder();
   }
 
   // Make the list these rows, touching only what has changed: focus, selection and place stay.
@@ -85,51 +107,11 @@ export class MessageList {
       known = { element: make("li"), shown: null };
       this.#elements.set(row.key, known);
     }
-    if (known.shown?.message !== row.message || known.shown.isFirst !== row.isFirst) {
+    if (!known.shown || !isSame(row, known.shown)) {
       known.shown = row;
-      if (row.message) this.#paint(known.element, row);
+      if (row.message) paintMessage(known.element, row, this.#room);
       else Object.assign(known.element, { className: "day", textContent: calendar.format(row.at) });
     }
     return known.element;
   }
-
-  #paint(element, { message, isFirst }) {
-    const { state, isMine, senderId, senderName, content, at } = message;
-    element.className = `message${isMine ? " mine" : ""}${isFirst ? " first" : ""}`;
-    Object.assign(element.dataset, { state, key: message.key });
-    const time = make("time", { text: clock.format(at), dateTime: new Date(at).toISOString() });
-    const author = make("strong", { className: isMine ? "unseen" : "author", text: isMine ? "You" : senderName });
-    const text = state === "retracted" ? "This message could not be stored and was taken back." : content;
-    const foot = make("p", { className: "foot" }, time);
-    if (isMine) foot.append(make("span", { className: "state", text: STATES[state] }));
-    else if (state === "pending") foot.append(make("span", { className: "state", text: "not stored yet" }));
-    const bubble = make("div", { className: "bubble" }, author, make("p", { className: "content", text }), foot);
-    const avatar = paintAvatar(make("span", { className: "avatar", ariaHidden: "true" }), senderName, senderId);
-    if (state === "failed") bubble.append(this.#failure(message));
-    element.replaceChildren(...(isMine ? [bubble] : [avatar, bubble]));
-  }
-
-  #failure(message) {
-    const { onRetry, onDiscard, onEdit } = this.actions;
-    const button = (text, act) => make("button", { type: "button", text, onclick: () => act(message) });
-    const choices = [button("Discard", onDiscard)];
-    if (message.isHere) choices.unshift(message.error?.retryable ? button("Retry", onRetry) : button("Edit", onEdit));
-    const reason = make("span", { className: "reason", text: message.error?.message ?? "" });
-    return make("p", { className: "failure" }, reason, ...choices);
-  }
-}
-
-// One row for each message, and one for each new day.
-function rowsOf(messages) {
-  const rows = [];
-  let before = null;
-  for (const message of messages) {
-    const day = new Date(message.at).toDateString();
-    const isNewDay = !before || new Date(before.at).toDateString() !== day;
-    if (isNewDay) rows.push({ key: `day:${day}`, at: message.at, message: null, isFirst: false });
-    const isClose = !isNewDay && message.senderId === before.senderId && message.at - before.at < GROUP_MS;
-    rows.push({ key: message.key, message, isFirst: !isClose });
-    before = message;
-  }
-  return rows;
 }

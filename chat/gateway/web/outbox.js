@@ -34,9 +34,10 @@ export class Outbox {
     return this.entries.filter((entry) => entry.roomId === roomId);
   }
 
-  add(roomId, content) {
+  add(roomId, content, replyTo = null) {
     if (this.#entries.size >= OUTBOX_LIMIT) throw new OutboxFull();
-    const entry = { tempId: newTempId(), roomId, content, writtenAt: this.now(), state: "waiting", error: null };
+    const written = { tempId: newTempId(), roomId, content, replyTo, writtenAt: this.now() };
+    const entry = { ...written, state: "waiting", error: null };
     this.#entries.set(entry.tempId, entry);
     this.#save();
     return entry;
@@ -81,4 +82,12 @@ function read(storage, key) {
   } catch {
     return [];
   }
+}
+
+// A storage for those who have none.
+export class MemoryStorage {
+  #items = new Map();
+  getItem = (key) => this.#items.get(key) ?? null;
+  setItem = (key, value) => void this.#items.set(key, value);
+  removeItem = (key) => void this.#items.delete(key);
 }

@@ -15,6 +15,11 @@ export class People {
     return people.sort((a, b) => b.isMe - a.isMe || a.name.localeCompare(b.name) || (a.userId < b.userId ? -1 : 1));
   }
 
+  // Undefined for who is not here.
+  nameOf(userId) {
+    return this.#names.get(userId);
+  }
+
   get count() {
     return this.#names.size + this.#unlisted;
   }

@@ -16,7 +16,11 @@ export class Reading {
 
   // How far the server says that it was read, here or on another device.
   known(roomId, seq) {
-    this.#marked.set(roomId, Math.max(seq ?? 0, this.#marked.get(roomId) ?? 0));
+    this.#marked.set(roomId, Math.max(seq ?? 0, this.upTo(roomId)));
+  }
+
+  upTo(roomId) {
+    return this.#marked.get(roomId) ?? 0;
   }
 
   // Somebody looks at this room: mark it soon, if that is news.
@@ -34,7 +38,7 @@ export class Reading {
 
   async #mark(roomId) {
     const seq = this.newestSeq(roomId);
-    const before = this.#marked.get(roomId) ?? 0;
+    const before = this.upTo(roomId);
     if (seq === null || seq <= before || !this.client.isReady(roomId)) return;
     this.#marked.set(roomId, seq);
     try {

@@ -1,35 +1,7 @@
 // What is known of rooms and their messages. Pure state: nothing here touches the network, a clock or the page.
-//
-// A message is `sending` (only here), `pending` (shown to the room, not stored yet), `confirmed`, `failed` (kept by
-// nobody but its writer) or `retracted` (it was shown and could not be kept). It never goes back from `confirmed`.
 
-import { People } from "./people.js";
-
-const UNSENT = Number.MAX_SAFE_INTEGER; // sorts behind everything that has a number
-
-export class Room {
-  constructor(id, userId) {
-    this.id = id;
-    this.name = id; // until its real one is heard of
-    this.messages = new Map(); // key -> message
-    this.people = new People(userId); // who is online here
-    this.hasMore = false; // older messages than these
-    this.isLoaded = false; // the newest page was read, and nothing was missed since
-    this.unseen = 0;
-    this.generation = 0;
-    this.sorted = null;
-  }
-
-  // All messages in the order in which everybody sees them; unsent ones behind, as they were written.
-  get ordered() {
-    this.sorted ??= [...this.messages.values()].sort((a, b) => (a.seq ?? UNSENT) - (b.seq ?? UNSENT));
-    return this.sorted;
-  }
-
-  get oldestSeq() {
-    return this.ordered[0]?.seq ?? null;
-  }
-}
+import { amendmentOf, fromOutbox, fromServer } from "./message.js";
+import { Room } from "./room.js";
 
 export class Store {
   #rooms = new Map();
@@ -51,9 +23,12 @@ export class Store {
     return this.#rooms.get(roomId);
   }
 
-  rename(roomId, name) {
+  // Take what the server tells of a room; a large one lists only some of its members.
+  describe(roomId, { name, members = [] }) {
     const room = this.#rooms.get(roomId);
-    if (room) room.name = name ?? roomId;
+    if (!room) return;
+    room.name = name ?? roomId;
+    room.role = members.find((each) => each.user_id === this.userId)?.role ?? room.role;
   }
 
   close(roomId) {
@@ -61,21 +36,8 @@ export class Store {
   }
 
   // Show what was just written, before anybody else knows of it.
-  queue({ tempId, roomId, content, writtenAt, state, error }) {
-    const isFailed = state === "failed";
-    this.#put(this.open(roomId), `t:${tempId}`, {
-      id: null,
-      seq: null,
-      tempId,
-      senderId: this.userId,
-      senderName: null,
-      content,
-      at: writtenAt,
-      state: isFailed ? "failed" : "sending",
-      error: isFailed ? error : null,
-      isMine: true,
-      isHere: true, // written in this window, whose outbox can send it again
-    });
+  queue(entry) {
+    this.#put(this.open(entry.roomId), `t:${entry.tempId}`, fromOutbox(entry, this.userId));
   }
 
   // Take a message from the server, live or from history; returns whether it is new here.
@@ -83,23 +45,21 @@ export class Store {
     const room = this.#rooms.get(data.room_id);
     if (!room) return false;
     const known = this.#find(room, data);
-    const isSame = known?.id === data.id;
-    const isDurable = data._temp === false || (isSame && known.state === "confirmed");
-    if (isSame && known.state === "retracted") return false;
-    this.#put(room, known?.key ?? data.id, {
-      id: data.id,
-      seq: data.seq,
-      tempId: data.temp_id,
-      senderId: data.sender_id,
-      senderName: data.sender_name,
-      content: data.content,
-      at: Date.parse(data.created_at),
-      state: isDurable ? "confirmed" : "pending",
-      error: null,
-      isMine: data.sender_id === this.userId,
-      isHere: known?.isHere ?? false,
-    });
+    if (known?.id === data.id && known.state === "retracted") return false;
+    const told = fromServer(data, known, this.userId);
+    this.#put(room, known?.key ?? data.id, { ...told, ...room.ahead.take(told) });
     return !known;
+  }
+
+  // Take an edit, a deletion or a reaction; returns the message as it was, or undefined where it is not here.
+  amend(event) {
+    const room = this.#rooms.get(event.roomId);
+    if (!room) return undefined;
+    const amendment = amendmentOf(event);
+    const known = room.byId(event.messageId);
+    if (!known) room.ahead.note(amendment);
+    else if (amendment.revision >= known.revision) room.put({ ...known, ...amendment.said });
+    return known;
   }
 
   // A page of history; with `isOldest` it says too whether there are older ones than it.
@@ -122,7 +82,7 @@ export class Store {
     if (!room) return;
     this.addPage(roomId, page, { isOldest: true });
     room.isLoaded = true;
-    this.#drop(roomId, (message) => {
+    room.drop((message) => {
       return message.generation < room.generation && (!message.isHere || message.state === "confirmed");
     });
   }
@@ -156,7 +116,7 @@ export class Store {
   }
 
   retract({ roomId, messageId }) {
-    const message = this.#search(roomId, ({ id }) => id === messageId);
+    const message = this.room(roomId)?.byId(messageId);
     if (message && !message.isHere) this.#change(roomId, message, { state: "retracted", content: "" });
   }
 
@@ -167,7 +127,7 @@ export class Store {
   }
 
   discard(roomId, key) {
-    this.#drop(roomId, (message) => message.key === key);
+    this.room(roomId)?.drop((message) => message.key === key);
   }
 
   // What is shown and not confirmed yet, but for what the outbox of this window asks after.
@@ -179,16 +139,10 @@ export class Store {
   compare(roomId, after, page, asked) {
     this.addPage(roomId, page);
     const found = new Set(page.messages.map(({ id }) => id));
-    const until = page.has_more ? page.messages.at(-1).seq : UNSENT;
+    const until = page.has_more ? page.messages.at(-1).seq : Infinity;
     for (const { id, seq } of asked) {
       if (seq > after && seq <= until && !found.has(id)) this.retract({ roomId, messageId: id });
     }
-  }
-
-  // The number of the newest message that somebody else wrote, null where there is none.
-  newestOfOthers(roomId) {
-    const found = (this.room(roomId)?.ordered ?? []).findLast(({ isMine, seq }) => !isMine && seq !== null);
-    return found?.seq ?? null;
   }
 
   // Let go of the oldest ones; they can be read again.
@@ -198,7 +152,7 @@ export class Store {
     if (surplus <= 0) return;
     const oldest = new Set(room.ordered.slice(0, surplus).filter(({ seq }) => seq !== null));
     room.hasMore ||= oldest.size > 0;
-    this.#drop(roomId, (message) => oldest.has(message));
+    room.drop((message) => oldest.has(message));
   }
 
   #find(room, { id, temp_id: tempId, sender_id: senderId }) {
@@ -212,20 +166,10 @@ export class Store {
   }
 
   #put(room, key, message) {
-    room.messages.set(key, { ...message, key, generation: room.generation });
-    room.sorted = null;
+    room.put({ ...message, key, generation: room.generation });
   }
 
   #change(roomId, message, change) {
     this.#put(this.room(roomId), message.key, { ...message, ...change });
-  }
-
-  #drop(roomId, isSurplus) {
-    const room = this.room(roomId);
-    if (!room) return;
-    for (const message of [...room.messages.values()]) {
-      if (isSurplus(message)) room.messages.delete(message.key);
-    }
-    room.sorted = null;
   }
 }

@@ -1,8 +1,11 @@
 // The second screen: it shows what the store knows, and tells the app what the user does.
 
+import { canAct } from "./bubble.js";
 import { Composer } from "./composer.js";
+import { DeleteDialog } from "./delete-dialog.js";
 import { byId, paintAvatar } from "./dom.js";
 import { MessageList } from "./message-list.js";
+import { MessageMenu } from "./message-menu.js";
 import { PeopleList } from "./people-list.js";
 import { addressOf, RoomList } from "./room-list.js";
 import { installTheme } from "./theme.js";
@@ -24,22 +27,26 @@ export class View {
     this.onSignInNeeded = onSignInNeeded;
     this.rooms = new RoomList({
       onJoin: (roomId) => this.#go(roomId),
-      onMake: async (wanted) => this.#go(await this.app.makeRoom(wanted)),
+      onMake: async (wanted) => this.#go(await this.app.directory.make(wanted)),
     });
     this.people = new PeopleList();
     this.messages = new MessageList({
       onOlder: () => this.app?.current && this.app.loadOlder(this.app.current),
-      onRetry: (message) => this.#thenWrite(() => this.app.retry(message)),
-      onDiscard: (message) => this.#thenWrite(() => this.app.discard(message)),
-      onEdit: (message) => {
-        this.app.discard(message);
-        this.composer.edit(message.content);
-      },
+      onAct: (name, message, button) => this.#act(name, message, button),
     });
-    this.composer = new Composer(
-      (text) => this.#send(text),
-      (text) => this.app?.typing.wrote(this.app.current, text),
-    );
+    this.menu = new MessageMenu({
+      onReact: (message, emoji) => this.app.amending.react(message, emoji),
+      onReply: (message) => this.composer.reply(message),
+      onEdit: (message) => this.composer.edit(message),
+      onDelete: (message) => this.deleteDialog.ask(message),
+    });
+    this.deleteDialog = new DeleteDialog((message) => this.app.amending.remove(message));
+    this.composer = new Composer({
+      onSend: (text, replyTo) => this.#send(text, replyTo),
+      onEdit: (message, text) => this.app.amending.edit(message, text),
+      onWrite: (text) => this.app?.typing.wrote(this.app.current, text),
+      onEditLast: () => this.#editLast(),
+    });
     installTheme(byId("theme"));
     byId("sign-out").addEventListener("click", onSignOut);
     byId("reconnect").addEventListener("click", () => this.app.reconnect());
@@ -123,15 +130,35 @@ export class View {
     if (!room || !changed.has(current)) return;
     byId("room-name").textContent = room.name;
     this.messages.render(room);
+    this.composer.forget(({ key }) => room.messages.has(key) && !canAct(room.messages.get(key)));
     this.people.render(room);
     const typing = this.app.typing.line(current);
     if (byId("typing").textContent !== typing) byId("typing").textContent = typing;
   }
 
-  #send(text) {
+  // A button of a message was pressed. After one that is gone then, the focus moves to where one goes on.
+  #act(name, message, button) {
+    const { amending, store, current } = this.app;
+    const canDelete = message.isMine || store.room(current).isModerated;
+    if (name === "more") this.menu.prepare(message, button, { userId: store.userId, canDelete });
+    else if (name === "react") amending.react(message, button.dataset.emoji);
+    else {
+      if (name === "retry") this.app.retry(message);
+      else this.app.discard(message);
+      if (name === "put-back") this.composer.putBack(message.content);
+      byId("draft").focus();
+    }
+  }
+
+  #editLast() {
+    const newest = this.app.store.room(this.app.current)?.newestMine;
+    if (newest && canAct(newest)) this.composer.edit(newest);
+  }
+
+  #send(text, replyTo) {
     try {
       this.messages.isAtEnd = true;
-      this.app.send(text);
+      this.app.send(text, replyTo);
       return true;
     } catch (error) {
       this.notify(error.message);
@@ -147,11 +174,5 @@ export class View {
   #showRooms() {
     document.body.dataset.pane = "rooms";
     byId("room-list").querySelector("[aria-current]")?.focus();
-  }
-
-  // The button that was pressed is gone: the focus moves to where one goes on.
-  #thenWrite(act) {
-    act();
-    byId("draft").focus();
   }
 }

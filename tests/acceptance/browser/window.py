@@ -82,6 +82,12 @@ class Window:
         exactly = self.page.locator(".content").get_by_text(text, exact=True)
         return self.page.locator(".message").filter(has=exactly)
 
+    def act(self, text: str, name: str) -> None:
+        """Open the sheet of the message with this text and press one of its buttons."""
+        self.message(text).hover()
+        self.message(text).get_by_role("button", name="Actions for").click()
+        self.page.get_by_role("dialog", name="Message actions").get_by_role("button", name=name).click()
+
     def await_state(self, text: str, state: str) -> None:
         """Wait until the message with this text is there, once, in this state."""
         expect(self.message(text)).to_have_attribute("data-state", state, timeout=PATIENCE_MS)

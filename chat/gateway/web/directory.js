@@ -1,0 +1,54 @@
+// What is asked of a room over REST: to make it, its name and roles, and who has seen it up to where.
+
+import { claimsOf, slug } from "./identity.js";
+
+const FRESH_MS = 60_000; // a token that lives longer than this is used again
+const ANSWER_TIMEOUT_MS = 10_000;
+
+export class Directory {
+  #token = null;
+  #endsMs = 0;
+
+  constructor(identity, request = (...all) => fetch(...all), now = () => Date.now()) {
+    this.identity = identity;
+    this.request = request;
+    this.now = now;
+  }
+
+  // Make a room and return its id. Fails with an Error whose message is for people.
+  async make({ name, type, members }) {
+    return (await this.#ask("rooms", { method: "POST", body: { id: slug(name), name, type, members } })).id;
+  }
+
+  // The room as the server describes it.
+  describe(roomId) {
+    return this.#ask(`rooms/${roomId}`);
+  }
+
+  // Those who have seen it up to this number: `[{userId, upToSeq}]`, of a large room some.
+  async readers(roomId, seq) {
+    const { seen } = await this.#ask(`rooms/${roomId}/seen?seq=${seq}`);
+    return seen.map((each) => ({ userId: each.user_id, upToSeq: each.up_to_seq }));
+  }
+
+  async #ask(path, { method = "GET", body } = {}) {
+    const headers = { Authorization: `Bearer ${await this.#freshToken()}`, "Content-Type": "application/json" };
+    const options = { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
+    const answer = await this.request(`api/v1/${path}`, options);
+    const told = await answer.json();
+    if (!answer.ok) throw new Error(told.detail);
+    return told;
+  }
+
+  // Several rooms that are opened at once share the one that is on its way.
+  #freshToken() {
+    if (this.#token && this.#endsMs - this.now() > FRESH_MS) return this.#token;
+    this.#endsMs = Infinity; // until it is here
+    this.#token = this.identity.token();
+    this.#token.then(
+      (token) => (this.#endsMs = claimsOf(token)?.exp * 1000),
+      () => (this.#token = null),
+    );
+    return this.#token;
+  }
+}
