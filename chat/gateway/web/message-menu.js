@@ -20,7 +20,10 @@ export class MessageMenu {
     byId("reply").addEventListener("click", () => this.#pick(onReply));
     byId("edit").addEventListener("click", () => this.#pick(onEdit));
     byId("delete").addEventListener("click", () => this.#pick(onDelete));
-    this.menu.addEventListener("toggle", ({ newState }) => newState === "open" && this.#place());
+    this.menu.addEventListener("toggle", ({ newState }) => {
+      if (newState === "open") this.#place();
+      else delete this.menu.dataset.placed;
+    });
     this.menu.addEventListener("keydown", (event) => this.#pressed(event));
     byId("scroller").addEventListener("scroll", () => this.close(), { passive: true });
   }
@@ -53,6 +56,7 @@ export class MessageMenu {
     const left = Math.max(GAP_PX, Math.min(anchor.left, innerWidth - width - GAP_PX));
     const top = Math.max(GAP_PX, isAbove ? anchor.top - GAP_PX - height : anchor.bottom + GAP_PX);
     Object.assign(this.menu.style, { left: `${left}px`, top: `${top}px` });
+    this.menu.dataset.placed = ""; // it is not seen before
   }
 
   #pressed(event) {

@@ -35,9 +35,9 @@ export class View {
       onAct: (name, message, button) => this.#act(name, message, button),
     });
     this.menu = new MessageMenu({
-      onReact: (message, emoji) => this.app.amending.react(message, emoji),
-      onReply: (message) => this.composer.reply(message),
-      onEdit: (message) => this.composer.edit(message),
+      onReact: (message, emoji) => this.app.amending.react(this.#now(message), emoji),
+      onReply: (message) => this.composer.reply(this.#now(message)),
+      onEdit: (message) => this.composer.edit(this.#now(message)),
       onDelete: (message) => this.deleteDialog.ask(message),
     });
     this.deleteDialog = new DeleteDialog((message) => this.app.amending.remove(message));
@@ -148,6 +148,11 @@ export class View {
       if (name === "put-back") this.composer.putBack(message.content);
       byId("draft").focus();
     }
+  }
+
+  // A message as it is by now.
+  #now(message) {
+    return this.app.store.room(this.app.current)?.messages.get(message.key) ?? message;
   }
 
   #editLast() {

@@ -9,7 +9,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.acceptance.browser.window import CHROMIUM_FLAGS, Window
 from tests.support.chat_system import ROOT, ChatSystem
@@ -26,9 +26,8 @@ TALK = (
     ("Tom", "I'm bringing the ladder, the ropes, and somebody who knows about ropes."),
     ("Mara", "That would be me."),
     ("Mara", "Tide is low until 16:20, so the rocks are dry. Meet at the boathouse?"),
-    ("Ines", "Yes! Coffee is on."),
-    ("Tom", "Leaving now."),
 )
+LEAVING = "Leaving now."
 OTHER_ROOMS = ("boathouse", "tides-and-weather")
 SIDE_BY_SIDE = """
 <style>
@@ -67,6 +66,7 @@ def _shots(browser: Browser, chat: ChatSystem) -> list[bytes]:
         people[name].say(text)
         for each in people.values():
             each.await_state(text, "confirmed")
+    _amend(people)
     mara = people["Mara"]
     mara.page.get_by_role("link", name="boathouse").click()
     mara.say("Kettle's here too, if you need it")
@@ -79,6 +79,25 @@ def _shots(browser: Browser, chat: ChatSystem) -> list[bytes]:
         people["Tom"].await_state("Save me a biscuit.", "pending")
         people["Ines"].await_state("Save me a biscuit.", "pending")
         return [people[name].page.screenshot() for name in ("Ines", "Tom")]
+
+
+def _amend(people: dict[str, Window]) -> None:
+    """React, reply and edit, as people do."""
+    plan, ready = TALK[6][1], "Coffee's on. Bring cups."
+    for name in ("Ines", "Tom"):
+        people[name].act(plan, "heart")
+    people["Ines"].act(plan, "Reply")
+    people["Ines"].say("Yes! Coffee is in.")
+    people["Ines"].await_state("Yes! Coffee is in.", "confirmed")
+    people["Ines"].act("Yes! Coffee is in.", "Edit")
+    people["Ines"].say(ready)
+    for each in people.values():
+        each.await_state(ready, "confirmed")
+        expect(each.message(plan).locator(".chip")).to_have_text("❤️ 2")
+    people["Tom"].say(LEAVING)
+    for each in people.values():
+        each.await_state(LEAVING, "confirmed")
+        each.page.mouse.move(0, 0)
 
 
 def _enter(window: Window, name: str, room: str) -> None:

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: messages are edited, deleted, reacted and replied to, and it is seen that they were seen."""
+"""The page in a real Chromium: edits, deletions, reactions, replies, and that a message was seen."""
 
 from __future__ import annotations
 
