@@ -34,15 +34,6 @@ class RedisPresenceView:
             for room_id, count, found in zip(room_ids, replies[::2], members, strict=True)
         }
 
-    def rooms_of(self, user_id: str) -> set[str]:
-        """Return the rooms that the cache knows the user to be in, none when it does not know the user.
-
-        Raises: BrokerUnavailable.
-        """
-        with translated("read rooms"):
-            found: Any = self._client.smembers(keys.user_rooms(user_id))
-        return {room_id.decode() for room_id in found}
-
     def look(self, room_ids: Sequence[str], user_ids: Sequence[str]) -> Look:
         """Return what is known of users, and who of them is in one of the rooms; raises BrokerUnavailable."""
         with translated("look at users"):

@@ -139,7 +139,8 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         on_again=again,
         on_turn=lambda: _all(cut_offs.renew_trust, hub.flush),
     )
-    presence = _presence(settings, broker, hub, store, node_id)
+    room_list = RoomList(domain_rooms, store, broker.members, lambda *asked: unread_of(*asked))
+    presence = _presence(settings, broker, hub, store, room_list, node_id)
     cut_offs = CutOffs(
         node_id,
         hub,
@@ -165,7 +166,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
 
     seen = Seen(broker.reading, store, cold_start.locate, preferences.reads_in_private, on_raised, recounter.asked)
     unread = Unread(broker.reading, store)
-    reading = Reading(hub, membership, seen, unread, recounter.asked)
+    reading = Reading(hub, membership, seen, unread, room_list.ids, recounter.asked)
     typing = Typing(hub, membership, broker.typing.tell)
 
     def unread_of(user_id: str, last_seqs: Mapping[str, int]) -> dict[str, int]:
@@ -221,7 +222,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         heartbeat,
         _connection_limits(settings),
         [
-            rest_rooms.blueprint(domain_rooms, changes, RoomList(domain_rooms, store, broker.members, unread_of)),
+            rest_rooms.blueprint(domain_rooms, changes, room_list),
             rest_members.blueprint(changes),
             rest_presence.blueprint(presence),
             rest_messages.blueprint(membership, history, Posting(drafting, accept, rate, nudge), amending),
@@ -235,7 +236,9 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     return ChatServer(settings, app, commit, relay, rooms, *parts)
 
 
-def _presence(settings: Settings, broker: bootstrap.Broker, hub: Hub, store: Store, node_id: str) -> LivePresence:
+def _presence(
+    settings: Settings, broker: bootstrap.Broker, hub: Hub, store: Store, room_list: RoomList, node_id: str
+) -> LivePresence:
     knobs = settings.presence
     board = RedisPresence(broker.client, node_id, knobs.lease_s)
     return LivePresence(
@@ -244,7 +247,7 @@ def _presence(settings: Settings, broker: bootstrap.Broker, hub: Hub, store: Sto
         Presence(board, lease_s=knobs.lease_s, grace_s=knobs.grace_s),
         board,
         broker.presence_view,
-        Looking(broker.presence_view, store).of,
+        Looking(broker.presence_view, store, room_list.ids).of,
     )
 
 

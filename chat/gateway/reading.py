@@ -19,12 +19,16 @@ from chat.services.unread import Unread
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Answers members; `on_asked(user)` is called with everybody who asked for all counts."""
+    """Answers members; `on_asked(user)` is called with everybody who asked for all counts.
+
+    `rooms_of(user)` tells a user's rooms from their cache, and fills it.
+    """
 
     hub: Hub
     membership: Membership
     seen: Seen
     unread: Unread
+    rooms_of: Callable[[str], Collection[str]]
     on_asked: Callable[[str], None]
 
     def mark(self, session: Session, command: codec.MarkSeen) -> dict[str, Any]:
@@ -50,7 +54,8 @@ class Reading:
     def counts_of(self, user_id: str) -> dict[str, Any]:
         """Return the total and the unread count of each of a user's rooms."""
         self.on_asked(user_id)
-        return _counts(self.unread.of_users([user_id])[user_id])
+        found = self.unread.of((room_id, user_id) for room_id in self.rooms_of(user_id))
+        return _counts({room_id: each.unread for (room_id, _), each in found.items()})
 
     def standings(self, session: Session, room_ids: Collection[str]) -> dict[str, dict[str, int]]:
         """Return what the ack of a join tells of each room."""

@@ -52,15 +52,6 @@ class Unread:
         stored = self._from_store(cold)
         return {pair: answer if isinstance(answer, Standing) else stored[pair] for pair, answer in found.items()}
 
-    def of_users(self, user_ids: Collection[str]) -> dict[str, dict[str, int]]:
-        """Return the users' unread counts, user -> room -> count."""
-        rooms = self.rooms_of(user_ids)
-        found = self.of((room_id, user_id) for user_id, room_ids in rooms.items() for room_id in room_ids)
-        return {
-            user_id: {room_id: found[room_id, user_id].unread for room_id in room_ids}
-            for user_id, room_ids in rooms.items()
-        }
-
     def _from_store(self, pairs: Collection[Pair]) -> dict[Pair, Standing]:
         """Count in rooms that have been quiet for so long that Redis forgot them, without waking them."""
         if not pairs:

@@ -73,3 +73,17 @@ def test_a_guest_is_told_of_the_rooms_it_is_in(system: ChatSystem, room: str) ->
     ann.say(room, "hello")
     guest.until(lambda: guest.shown(room))
     assert guest.ask("get-unread-counts") == {"total": 1, "rooms": {room: 1}}
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [("get-unread-counts", {}), ("get-presence", {"userIds": ["nobody"]})],
+    ids=lambda each: str(each),
+)
+def test_whoever_asks_by_socket_alone_has_their_rooms_cached(
+    system: ChatSystem, room: str, people: tuple[ChatClient, ChatClient, str], event: str, data: dict[str, object]
+) -> None:
+    _, ben, ben_id = people
+    system.redis.delete(f"chat:user_rooms:{ben_id}")
+    ben.ask(event, data)
+    assert system.redis.smembers(f"chat:user_rooms:{ben_id}") == {room}

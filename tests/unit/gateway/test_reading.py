@@ -38,10 +38,10 @@ class Services:
         return Standing(2, 3, 1)
 
     def of(self, pairs: Any) -> dict[Any, Standing]:
-        return {pair: Standing(2, 3, 1) for pair in pairs}
+        return {pair: Standing(2, 6, 4) if pair[0] == "r2" else Standing(2, 3, 1) for pair in pairs}
 
-    def of_users(self, user_ids: Any) -> dict[str, dict[str, int]]:
-        return {user_id: {ROOM: 1, "r2": 4} for user_id in user_ids}
+    def ids(self, user_id: str) -> set[str]:
+        return {ROOM, "r2"} if user_id == "ann" else set()
 
     def viewers(self, room_id: str, seq: int, user_ids: Any) -> list[Viewer]:
         return [Viewer(user_id, 2, 0) for user_id in user_ids if seq <= 2 and user_id != "ann"]
@@ -56,7 +56,7 @@ class Scene:
     def __init__(self, server: Any) -> None:
         self.server, self.services = server, Services()
         services: Any = self.services
-        self.reading = Reading(server.hub, services, services, services, services.asked.append)
+        self.reading = Reading(server.hub, services, services, services, services.ids, services.asked.append)
         self.app = Flask(__name__, static_folder=None)
         problems.install(self.app)
         self.app.register_blueprint(rest_reading.blueprint(self.reading, services))

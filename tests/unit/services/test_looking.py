@@ -7,8 +7,10 @@ import pytest
 from chat.model.presence import STRANGER, Look, UserPresence
 from chat.model.room import RoomType
 from chat.services.looking import Looking
+from chat.services.room_list import RoomList
 from chat.services.rooms import Rooms
 from chat.store.sqlite import SqliteStore
+from tests.support.memory import MemorySets
 
 HERE, AWAY = UserPresence(True, "now"), UserPresence(False, "then")
 
@@ -17,12 +19,8 @@ class View:
     """A cache that knows what a test says; everybody is online."""
 
     def __init__(self) -> None:
-        self.rooms: set[str] = set()
         self.members: dict[str, set[str]] = {}
         self.looked: list[list[str]] = []
-
-    def rooms_of(self, user_id):
-        return self.rooms
 
     def look(self, room_ids, user_ids):
         self.looked.append(list(room_ids))
@@ -47,7 +45,8 @@ def store(tmp_path) -> SqliteStore:
 
 @pytest.fixture
 def looking(view, store) -> Looking:
-    return Looking(view, store)
+    rooms = Rooms(store, member_limit=10)
+    return Looking(view, store, RoomList(rooms, store, MemorySets()).ids)
 
 
 def test_only_those_who_share_a_room_are_seen_when_the_caches_are_cold(looking):
@@ -59,7 +58,8 @@ def test_only_those_who_share_a_room_are_seen_when_the_caches_are_cold(looking):
 
 
 def test_the_store_is_not_asked_when_the_caches_know_it(looking, view, store):
-    view.rooms, view.members = {"r1"}, {"r1": {"ann", "bob"}}
+    view.members = {"r1": {"ann", "bob"}}
+    looking.of("ann", (), ["bob"])  # fills the cache of ann's rooms, where nothing else does
     before = store.round_trips
     assert looking.of("ann", (), ["bob", "eve"]) == {"bob": HERE, "eve": STRANGER}
     assert store.round_trips == before
