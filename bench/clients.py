@@ -6,19 +6,20 @@ kernel (`MSG_TRUNC`, tcp(7)) and are checked at the end: each must have got as m
 
 from __future__ import annotations
 
-import json
 import os
 import selectors
 import socket
-import struct
 import time
 from dataclasses import dataclass, field
+
+from bench.socket_client import dial, frame, join
 
 SHOWN = b'"event":"new-chat-message"'
 CONFIRMED = b'"event":"message-confirmed"'
 FAULTS = (b'"event":"error"', b'"event":"message-failed"', b'"event":"closing"')
 RECEIVE_BYTES = 1 << 20
 SENDERS = 5  # of a room's members
+QUIET_S = 1.0  # nothing came for so long: everybody was told who else has come
 
 
 @dataclass(slots=True)
@@ -39,29 +40,10 @@ class Client:
 
 def connect(port: int, number: int, room: str, *, is_reading: bool) -> Client:
     """Return a client that has joined its room; its user is a guest."""
-    sock = socket.create_connection(("127.0.0.1", port))
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.sendall(
-        f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
-    )
-    sock.sendall(frame({"event": "join-chat-rooms", "data": {"roomIds": [room]}, "ack": "joined"}))
-    seen = b""
-    while b'"ack":"joined"' not in seen:
-        data = sock.recv(65536)
-        seen += data
-        if not data or b'"ok":false' in seen:
-            raise RuntimeError(f"client {number} was not let in: {seen[-300:]!r}")
+    sock = dial(port)
+    join(sock, room)
     sock.setblocking(False)
     return Client(number, room, sock, is_reading)
-
-
-def frame(message: object) -> bytes:
-    """Return a masked text frame; the mask is zero, so the payload stands as it is."""
-    payload = json.dumps(message, separators=(",", ":")).encode()
-    if len(payload) < 126:
-        return struct.pack("!BB4x", 0x81, 0x80 | len(payload)) + payload
-    return struct.pack("!BBH4x", 0x81, 0x80 | 126, len(payload)) + payload
 
 
 class Room:
@@ -107,6 +89,7 @@ class Crowd:
 
     def flood(self, timeout_s: float) -> float:
         """Send everything and read until everyone who reads has all of it; return the seconds it took."""
+        self._await_quiet()
         begin = time.monotonic()
         while any(room.shown < self.per_room for room in self.rooms):
             self._send()
@@ -128,6 +111,14 @@ class Crowd:
             for client in room.members:
                 client.sock.close()
         self.selector.close()
+
+    def _await_quiet(self) -> None:
+        """Leave out of the comparison what members were told of those who came after them."""
+        while self._read(QUIET_S):
+            pass
+        for room in self.rooms:
+            for client in room.members:
+                client.received_bytes = 0
 
     def _is_settled(self) -> bool:
         return all(
@@ -165,8 +156,10 @@ class Crowd:
         data = {"roomId": client.room, "content": self.content, "temp_id": temp_id}
         return frame({"event": "send-chat-message", "data": data})
 
-    def _read(self, timeout_s: float) -> None:
-        for key, _ in self.selector.select(timeout_s):
+    def _read(self, timeout_s: float) -> bool:
+        """Take what comes within this time; return whether anything did."""
+        ready = self.selector.select(timeout_s)
+        for key, _ in ready:
             client: Client = key.data
             try:
                 if client.is_reading:
@@ -177,6 +170,7 @@ class Crowd:
                     client.received_bytes += client.sock.recv_into(_NOWHERE, RECEIVE_BYTES, socket.MSG_TRUNC)
             except BlockingIOError:
                 continue
+        return bool(ready)
 
     def _count(self, client: Client, data: bytes) -> None:
         if not data:

@@ -22,6 +22,8 @@ from workers.parts import JOB_NICENESS
 from workers.valkey import pick_port
 
 LIMITS_OFF = {"MAX_MESSAGES_PER_S": "0", "MAX_FRAMES_PER_S": "0", "MAX_BACKLOG_BYTES": str(256 << 20)}
+# Those who throw away what they hear would not answer a ping, and be hung up on where a flood takes a minute.
+NO_PINGS = {"HEARTBEAT_TIMEOUT_S": "3600", "HEARTBEAT_PING_S": "3000"}
 CELERY = ("-W", "ignore", "-m", "celery", "--quiet", "-A", "workers.celery_app")
 WORKER = (*CELERY, "worker", "-Q", "persist", "-c", "1", "-l", "ERROR")
 
@@ -62,6 +64,7 @@ class Stack:
         environ = (
             os.environ
             | LIMITS_OFF
+            | NO_PINGS
             | {
                 "AUTH_MODE": "dev",
                 "AUTH_SECRET": secrets.token_hex(32),
