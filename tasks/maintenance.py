@@ -16,6 +16,7 @@ from chat.broker.members import RedisMembers
 from chat.broker.presence import RedisPresence
 from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
+from chat.model.publication import EVERYBODY
 from chat.services.announcing import Announcer, Sweep
 from chat.services.cold_start import ColdStart
 from chat.services.message_telling import EVENTS, MessageTelling
@@ -77,7 +78,11 @@ def announce_overdue() -> None:
     events = RedisEvents(context.client, log_length=context.settings.path.log_length)
     room_log = RedisRoomLog(context.client)
     announcer = Announcer(events, ColdStart(room_log, context.store).warm)
-    changes = RoomChanges(rooms_of(context), announcer, RedisMembers(context.client))
+
+    def on_moved(user_id: str, room_id: str) -> None:
+        context.recounts.mark([f"r {room_id}" if user_id == EVERYBODY else f"m {user_id} {room_id}"])
+
+    changes = RoomChanges(rooms_of(context), announcer, RedisMembers(context.client), on_moved=on_moved)
     telling = MessageTelling(StoredMessages(context.store, room_log), announcer)
     if finished := Sweep(events, {ROOM_UPDATED: changes.finish} | dict.fromkeys(EVENTS, telling.finish)).run():
         Counters(context.client).add_work({"changes_finished": finished})

@@ -96,7 +96,7 @@ NODES = "chat:nodes"  # hash node id -> what that server holds, as JSON; rows ol
 
 
 RECONCILE_CURSOR = "chat:reconcile:cursor"  # string: where the next comparison of caches with the store goes on
-RECOUNT = "chat:recount"  # hash of counters to count anew: `r ROOM`, `s USER ROOM`, `u USER` -> a mark
+RECOUNT = "chat:recount"  # hash of counters to count anew: `r ROOM`, `s`/`m USER ROOM`, `u USER` -> a mark
 SEEN_LEASE = "chat:seen:lease"  # like DRAIN_LEASE, of the task that stores cursors
 RECOUNT_LEASE = "chat:recount:lease"  # and of the one that counts anew
 RECONCILE_AT = "chat:reconcile:at"  # string: up to where the keys were looked through for counters to check

@@ -106,7 +106,13 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     domain_rooms = Rooms(store, member_limit=settings.limits.room_members)
     events = RedisEvents(broker.client, log_length=settings.path.log_length, node_id=node_id)
     announcer = Announcer(events, cold_start.warm)
-    changes = RoomChanges(domain_rooms, announcer, broker.members, lambda appended: cut_offs.wait(appended))
+    changes = RoomChanges(
+        domain_rooms,
+        announcer,
+        broker.members,
+        lambda appended: cut_offs.wait(appended),
+        lambda user_id, room_id: recounter.moved(user_id, room_id),
+    )
     membership = Membership(domain_rooms, broker.members, changes, is_dev=settings.auth.is_dev)
     nudge = Nudge(lambda: wake_drain(broker.client, wake_ups.drain))
     seen_nudge = Nudge(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from chat.gateway.nudge import Nudge
+from chat.model.publication import EVERYBODY
 
 PAUSE_S = 0.1  # what is asked meanwhile goes in one round trip, with one wake-up
 LIMIT = 10_000  # askings in memory while Redis is away; the beat's check mends what is dropped
@@ -34,6 +35,10 @@ class Recounter:
     def seen(self, user_id: str, room_id: str) -> None:
         """Have counted what a user has left, and the user's connections told; never blocks."""
         self._ask(f"s {user_id} {room_id}")
+
+    def moved(self, user_id: str, room_id: str) -> None:
+        """Have counted what a user, or everybody, has who came into a room or is in it no more; never blocks."""
+        self._ask(f"r {room_id}" if user_id == EVERYBODY else f"m {user_id} {room_id}")
 
     def changed(self, room_id: str) -> None:
         """Have counted what a room's members have left: a message was removed; never blocks."""

@@ -1,8 +1,9 @@
 """After a run here the public counters say what positions say, and people's other devices know it.
 
-Before: a batch of messages was stored, or somebody has seen something. A room's change is served once, however many
-messages made it. In a small room each member's counters are counted anew; in a large one only those counters that
-somebody asked for are dropped, so a message costs the same with ten members and with ten thousand.
+Before: a batch of messages was stored, or somebody has seen something, came into a room or left it. A room's change
+is served once, however many messages made it. In a small room each member's counters are counted anew; in a large
+one only those counters that somebody asked for are dropped, so a message costs the same with ten members and with
+ten thousand.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class _Work:
 
     users: dict[str, None]
     seen: set[tuple[str, str]]
+    moved: set[tuple[str, str]]
     rooms: list[str]
 
 
@@ -110,12 +112,13 @@ class Recount:
                 told[user_id].add(room_id)
         users = list(work.users | dict.fromkeys(told))
         for start in range(0, len(users), USERS_AT_ONCE):
-            self._refresh(users[start : start + USERS_AT_ONCE], told, work.seen)
+            self._refresh(users[start : start + USERS_AT_ONCE], told, work)
         self._marks.settle(taken)
         return True
 
-    def _refresh(self, user_ids: list[str], told: Mapping[str, set[str]], seen: set[tuple[str, str]]) -> None:
+    def _refresh(self, user_ids: list[str], told: Mapping[str, set[str]], work: _Work) -> None:
         rooms = self._unread.rooms_of(user_ids)
+        self._counters.drop(_left(rooms, work.seen | work.moved))
         by_room: dict[str, list[str]] = defaultdict(list)
         for user_id, room_ids in rooms.items():
             for room_id in room_ids:
@@ -126,24 +129,34 @@ class Recount:
             user_id: {room_id: standings[room_id, user_id].unread for room_id in rooms[user_id]}
             for user_id in user_ids
         }
-        self._counters.write(counts, list(_changes(counts, told, seen)))
+        self._counters.write(counts, list(_changes(counts, told, work)))
+
+
+def _left(rooms: Mapping[str, list[str]], named: Collection[tuple[str, str]]) -> dict[str, set[str]]:
+    """Return which of the named rooms users have a counter of and are not in any more, as room -> users."""
+    left: dict[str, set[str]] = defaultdict(set)
+    for user_id, room_id in named:
+        if user_id in rooms and room_id not in rooms[user_id]:
+            left[room_id].add(user_id)
+    return left
 
 
 def _changes(
-    counts: Mapping[str, Mapping[str, int]], told: Mapping[str, set[str]], seen: set[tuple[str, str]]
+    counts: Mapping[str, Mapping[str, int]], told: Mapping[str, set[str]], work: _Work
 ) -> list[UnreadChange]:
     changes = []
     for user_id, rooms in counts.items():
         total = sum(rooms.values())
         for room_id, unread in rooms.items():
-            is_seen = (user_id, room_id) in seen
+            place = user_id, room_id
+            is_seen = place in work.seen or (unread > 0 and place in work.moved)
             if is_seen or room_id in told.get(user_id, ()):
                 changes.append(UnreadChange(user_id, room_id, unread, total, is_new=not is_seen))
     return changes
 
 
 def _read(taken: Mapping[str, Mapping[str, str]]) -> _Work:
-    work = _Work({}, set(), [])
+    work = _Work({}, set(), set(), [])
     for field in (field for marks in taken.values() for field in marks):
         kind, *names = field.split(" ")
         if kind == "r":
@@ -152,4 +165,6 @@ def _read(taken: Mapping[str, Mapping[str, str]]) -> _Work:
             work.users[names[0]] = None
         if kind == "s":
             work.seen.add((names[0], names[1]))
+        elif kind == "m":
+            work.moved.add((names[0], names[1]))
     return work

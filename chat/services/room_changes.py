@@ -63,7 +63,10 @@ class Change:
 
 
 class RoomChanges:
-    """All that changes rooms; `await_cut(appended)` returns when every server has obeyed."""
+    """All that changes rooms; `await_cut(appended)` returns when every server has obeyed.
+
+    `on_moved(user, room)` hears who came or went, `*` for everybody, because what is unread is another number then.
+    """
 
     def __init__(
         self,
@@ -71,11 +74,13 @@ class RoomChanges:
         announcer: Announcer,
         caches: MembersCaches,
         await_cut: Callable[[Appended], None] = lambda _: None,
+        on_moved: Callable[[str, str], None] = lambda _user, _room: None,
     ) -> None:
         self._rooms = rooms
         self._announcer = announcer
         self._caches = caches
         self._await_cut = await_cut
+        self._on_moved = on_moved
 
     def create(
         self, room_type: RoomType, creator_id: str, user_ids: Collection[str], *, room_id: str, name: str | None
@@ -190,6 +195,7 @@ class RoomChanges:
             self._rooms.of_user.note(roster.members, intent.room_id)
         roster = self._rooms.roster(intent.room_id, is_deleted_too=True)
         self._caches.drop(intent.room_id, roster.record.revision, change.users)
+        self._note_move(change)
         self._tell(change, intent)
         self._end_if_empty(roster, change.users)
 
@@ -220,6 +226,7 @@ class RoomChanges:
             self._caches.removed(room_id, after.record.revision, user_id)
         else:
             self._caches.drop(room_id, after.record.revision, [user_id])
+        self._note_move(change)
         if kind == ADDED and is_own and not 1 < len(after.members) <= QUIET_ABOVE:
             self._announcer.drop(intent)  # nobody else is there, or too many are
         else:
@@ -242,7 +249,14 @@ class RoomChanges:
         self._rooms.empty(room_id)
         roster = self._rooms.roster(room_id, is_deleted_too=True)
         self._caches.drop(room_id, roster.record.revision, users)
+        self._note_move(change)
         self._tell(change, intent)
+
+    def _note_move(self, change: Change) -> None:
+        if change.kind in (ADDED, REMOVED):
+            self._on_moved(change.user_id or EVERYBODY, change.room_id)
+        elif change.kind == DELETED:
+            self._on_moved(EVERYBODY, change.room_id)
 
     def _existing(self, room_id: str) -> Roster | None:
         try:

@@ -157,6 +157,27 @@ def test_counters_say_what_is_unread_when_work_is_done(scene: ReadingScene) -> N
     assert scene.cached("bob", "r1") == (b"1", b"3")
 
 
+def test_counters_go_with_the_membership(scene: ReadingScene) -> None:
+    scene.make("r1", USERS)
+    scene.make("r2", ["ann", "bob"])
+    scene.send("r1", "ann", count=3)
+    scene.send("r2", "ann", count=2)
+    scene.settle()
+
+    def without_bob(roster: Any) -> Any:
+        return {user_id: each for user_id, each in roster.members.items() if user_id != "bob"}
+
+    scene.rooms.change_members("r1", without_bob)
+    scene.recounts.mark(["m bob r1"])
+    scene.recount.run()
+    assert scene.cached("bob", "r1") == (None, b"2")
+    assert scene.cached("cleo", "r1") == (b"3", b"3")
+    scene.rooms.change_members("r2", without_bob)
+    scene.recounts.mark(["r r2"])  # a room that ended has no members either
+    scene.recount.run()
+    assert scene.cached("bob", "r2") == (None, None)
+
+
 def commands_of(scene: ReadingScene, act: Any) -> Counter[str]:
     """Return the commands that Redis was sent meanwhile, those inside scripts too."""
     scene.client.config_resetstat()

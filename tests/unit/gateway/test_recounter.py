@@ -42,6 +42,13 @@ def test_many_askings_are_one_mark_and_one_wake_up(books):
     assert books.wakes == 1
 
 
+def test_who_came_or_went_is_counted_and_everybody_when_a_room_ended(books):
+    books.recounter.moved("ann", "r1")
+    books.recounter.moved("*", "r2")
+    books.recounter.flush()
+    assert books.marked == ["m ann r1", "r r2"]
+
+
 def test_nothing_is_counted_when_the_counters_are_there(books):
     books.have_counters.add("bob")
     books.recounter.asked("bob")

@@ -296,3 +296,14 @@ def test_a_removed_member_is_in_no_cache_when_the_removal_is_told(group):
     assert seen == [(None, None)]
     with pytest.raises(NotAMember):
         group.another().require("g", "bob")
+
+
+def test_it_is_said_who_came_and_went_so_that_what_is_unread_is_counted_anew(group):
+    moved: list[tuple[str, str]] = []
+    group.changes._on_moved = lambda user_id, room_id: moved.append((user_id, room_id))
+    group.changes.put_member("g", "ann", "cat", None)
+    group.changes.put_member("g", "ann", "cat", Role.ADMIN)
+    group.changes.rename("g", "ann", "other")
+    group.changes.remove_member("g", "ann", "cat")
+    group.changes.delete("g", "ann")
+    assert moved == [("cat", "g"), ("cat", "g"), ("*", "g")]
