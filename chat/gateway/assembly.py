@@ -17,6 +17,7 @@ from chat.broker.events import RedisEvents
 from chat.broker.group_commit import GroupCommit
 from chat.broker.presence import RedisPresence
 from chat.broker.rates import RedisRates
+from chat.broker.temp_messages import RedisTempMessages
 from chat.broker.wake import wake_drain
 from chat.broker.wire import Wire
 from chat.gateway import expiry
@@ -53,6 +54,7 @@ from chat.gateway.server import ChatServer
 from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Readiness, Stats
+from chat.gateway.temp_messages import TempMessages
 from chat.gateway.typing import Typing
 from chat.gateway.writer import write_all
 from chat.hub import Hub, Statuses
@@ -127,7 +129,8 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         broker.address, outbox_limit=settings.limits.outbox_limit, log_length=settings.path.log_length
     )
 
-    accept = AcceptService(commit, cold_start.warm, gevent.spawn)
+    temp_messages = TempMessages(RedisTempMessages(broker.client))
+    accept = AcceptService(commit, cold_start.warm, gevent.spawn, temp_messages.accepted)
     hub = Hub(write_all, text_frame)
     unconfirmed = hub.unconfirmed
     settler = Settler(hub, unconfirmed, broker.log, store, nudge)
@@ -239,7 +242,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         Readiness(_probes(settings, broker, store), relay),
     )
     parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs, presence, typing, seen_nudge, recounter)
-    return ChatServer(settings, app, commit, relay, rooms, *parts)
+    return ChatServer(settings, app, commit, relay, rooms, *parts, temp_messages)
 
 
 def _presence(

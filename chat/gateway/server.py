@@ -19,6 +19,7 @@ from chat.gateway.rooms import LocalRooms
 from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Stats
+from chat.gateway.temp_messages import TempMessages
 from chat.gateway.typing import Typing
 from chat.gateway.wsgi import ChatWSGIServer, make_listener
 from config.settings import Settings
@@ -47,6 +48,7 @@ class ChatServer:
     typing: Typing
     seen_nudge: Nudge
     recounter: Recounter
+    temp_messages: TempMessages
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -68,6 +70,7 @@ class ChatServer:
         self.typing.start()
         self.seen_nudge.start()
         self.recounter.start()
+        self.temp_messages.start()
         self.http.start()
         _calm_collector()
 

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chat.broker.base import Accepting, AcceptOutcome, Cold, Draft, LogRead, OnOutcome
+from chat.broker.base import Accepted, Accepting, AcceptOutcome, Cold, Draft, LogRead, OnOutcome
 from chat.errors import ChatError
 from chat.model.publication import EVERYBODY
+
+
+def _unheard(_draft: Draft, _accepted: Accepted) -> None:
+    """Stand in where nobody asks."""
 
 
 class AcceptService:
     """Submits drafts in the order they came, and warms a cold room on the way.
 
-    `warm(room)` may block; `spawn(function, argument)` runs it elsewhere.
+    `warm(room)` may block; `spawn(function, argument)` runs it elsewhere. `on_accepted` hears of every message
+    that is accepted here, behind its sender, and must not block.
     """
 
     def __init__(
@@ -23,10 +28,12 @@ class AcceptService:
         broker: Accepting,
         warm: Callable[[str], LogRead],
         spawn: Callable[[Callable[[str], None], str], object],
+        on_accepted: Callable[[Draft, Accepted], None] = _unheard,
     ) -> None:
         self._broker = broker
         self._warm = warm
         self._spawn = spawn
+        self._on_accepted = on_accepted
         self._warming: dict[str, list[tuple[Draft, OnOutcome]]] = {}
 
     def submit(self, draft: Draft, on_outcome: OnOutcome) -> None:
@@ -40,8 +47,10 @@ class AcceptService:
         def take(outcome: AcceptOutcome | ChatError) -> None:
             if isinstance(outcome, Cold):
                 self._wait_for_warmth(draft, on_outcome)
-            else:
-                on_outcome(outcome)
+                return
+            on_outcome(outcome)
+            if isinstance(outcome, Accepted):
+                self._on_accepted(draft, outcome)
 
         self._broker.submit(draft, take)
 

@@ -143,3 +143,14 @@ def test_a_message_is_on_its_way_until_it_has_an_outcome(is_cold):
     each.warm()
     each.broker.answer()
     assert not each.service.is_sending("room456", "*")
+
+
+def test_those_who_ask_hear_of_each_message_once_and_behind_its_sender():
+    each, heard = Service(), []
+    each.service._on_accepted = lambda of, place: heard.append((of.temp_id, place.seq, len(each.outcomes)))
+    for temp_id in ("t1", "t2", "t1"):  # in a cold room, and a repeat
+        each.submit(temp_id)
+    each.broker.answer()
+    each.warm()
+    each.broker.answer()
+    assert heard == [("t1", 42, 1), ("t2", 43, 2)]
