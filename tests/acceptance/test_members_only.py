@@ -20,7 +20,7 @@ PERSONAL = {
     "message-confirmed",
     "message-failed",
 }
-OF_A_ROOM = {each.__struct_config__.tag for each in told.Event.__args__} - PERSONAL  # type: ignore[attr-defined]
+OF_A_ROOM = {each.__struct_config__.tag for each in told.Event.__args__} - PERSONAL
 
 
 class Cast:

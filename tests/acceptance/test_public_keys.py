@@ -53,8 +53,10 @@ class Scene:
         """Return what a string of KEYS holds."""
         return self.redis.get(self.key(form))
 
-    def types(self, is_typing: bool = True) -> None:
+    def types(self, is_typing: bool = True) -> bool:
+        """Tell it; always False."""
         self.ben.ask("chat-typing", {"roomId": self.room, "isTyping": is_typing})
+        return False
 
     def _listener(self, user_id: str) -> ChatClient:
         client = self.system.client(self.system.token(user_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from websockets.exceptions import InvalidStatus
@@ -141,7 +141,7 @@ class Cast:
 def event_data(cast: Cast, event: str, who: str, place: Place) -> dict[str, Any]:
     """Return what an event is sent with."""
     room = {"roomId": place.room_id}
-    return {
+    data: dict[str, Callable[[], dict[str, Any]]] = {
         "authenticate": lambda: {"token": cast.tokens.get(who) or cast.tokens["stranger"]},
         "join-chat-rooms": lambda: {"roomIds": [place.room_id]},
         "leave-chat-rooms": lambda: {"roomIds": [place.room_id]},
@@ -154,7 +154,8 @@ def event_data(cast: Cast, event: str, who: str, place: Place) -> dict[str, Any]
         "react-chat-message": lambda: {"messageId": place.message(), "emoji": "👍"},
         "edit-chat-message": lambda: {"messageId": place.message(), "content": "other"},
         "delete-chat-message": lambda: {"messageId": place.message()},
-    }.get(event, dict)()
+    }
+    return data.get(event, dict)()
 
 
 def route_request(cast: Cast, operation: str, who: str, place: Place) -> tuple[str, str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from chat.broker.base import Accepted
 from chat.broker.temp_messages import TTL_S, RedisTempMessages
@@ -24,9 +25,14 @@ def test_a_message_is_kept_as_it_was_shown_first(client):
 
 
 def test_a_batch_is_one_round_trip(client, monkeypatch):
-    sent = []
+    sent: list[dict[str, Any]] = []
     pipeline = client.pipeline
-    monkeypatch.setattr(client, "pipeline", lambda **how: (sent.append(how), pipeline(**how))[1])
+
+    def noted(**how: Any) -> Any:
+        sent.append(how)
+        return pipeline(**how)
+
+    monkeypatch.setattr(client, "pipeline", noted)
     RedisTempMessages(client).show((draft(f"t{n}"), Accepted(n, "e1", n)) for n in range(50))
     assert sent == [{"transaction": False}]
     assert len(client.keys("chat:msg_temp:*")) == 50

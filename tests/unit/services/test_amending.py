@@ -144,7 +144,8 @@ def test_a_tombstone_is_left_when_author_or_moderator_delete(desk: Desk, user: s
     told = desk.rooms.told[-1]
     assert told["event"] == "message-deleted"
     assert told["data"] == {
-        "roomId": "room456", "messageId": ID, "revision": 2, "seq": 7, "deletedAt": desk.state.deleted_at, "offset": 9
+        "roomId": "room456", "messageId": ID, "revision": 2, "seq": 7, "offset": 9,
+        "deletedAt": desk.state.deleted_at,
     }  # fmt: skip
     assert (desk.state.content, desk.deleted) == ("", [REF])
     assert desk.history.versions(REF) == []
