@@ -7,6 +7,7 @@ import { ChatClient } from "./chat-client.js";
 import { Directory } from "./directory.js";
 import { endsFor } from "./places.js";
 import { Reading } from "./reading.js";
+import { RoomMemory } from "./room-memory.js";
 import { Store } from "./store.js";
 import { Typing } from "./typing.js";
 
@@ -17,8 +18,7 @@ const LATE_MS = 10_000; // a confirmation of somebody's message that is so late 
 export class App {
   constructor({ identity, person, view, url, local = localStorage, session = sessionStorage }) {
     this.view = view;
-    this.local = local;
-    this.roomsKey = `chat.rooms.${person.userId}`;
+    this.memory = new RoomMemory(local, person.userId);
     this.store = new Store(person.userId);
     this.current = null;
     this.directory = new Directory(identity);
@@ -28,7 +28,7 @@ export class App {
       storage: session,
       storageKey: `chat.outbox.${person.userId}`,
     });
-    this.catchingUp = new CatchingUp(this.client, this.store, {
+    this.catchingUp = new CatchingUp(this.client, this.store, this.directory, {
       onChange: (roomId) => view.changed(roomId),
       onFault: (text) => view.notify(text),
     });
@@ -39,7 +39,7 @@ export class App {
   }
 
   start() {
-    for (const roomId of this.#savedRooms()) this.#enter(roomId);
+    for (const roomId of this.memory.open) this.#enter(roomId);
     for (const entry of this.client.outbox.entries) {
       this.#enter(entry.roomId);
       this.store.queue(entry);
@@ -59,6 +59,7 @@ export class App {
 
   // Show a room, joining it first where it is new.
   open(roomId) {
+    this.memory.enter(roomId);
     this.#enter(roomId);
     this.current = roomId;
     this.#saveRooms();
@@ -67,6 +68,7 @@ export class App {
 
   leave(roomId) {
     this.client.leave(roomId);
+    this.memory.leave(roomId);
     this.#forget(roomId);
   }
 
@@ -107,7 +109,10 @@ export class App {
       take(detail);
       this.view.changed(detail.roomId ?? detail.message?.room_id);
     };
-    on("status", (status) => this.view.showStatus(status));
+    on("status", (status) => {
+      this.view.showStatus(status);
+      if (status.state === "online") this.#enterMine();
+    });
     on("joined", (joined) => this.#joined(joined));
     on("refused", (refused) => this.#refused(refused));
     on("user-status", (status) => this.#statusTold(status));
@@ -127,6 +132,19 @@ export class App {
     on("beat", () => this.store.rooms.forEach(({ id }) => this.catchingUp.recheck(id, Date.now() - LATE_MS)));
   }
 
+  // Enter the rooms that one was added to while away, or is in on another device.
+  async #enterMine() {
+    try {
+      for (const { id } of await this.directory.mine()) {
+        if (!this.memory.wasLeft(id)) this.#enter(id);
+      }
+    } catch {
+      return; // the next connection looks again
+    }
+    this.#saveRooms();
+    this.view.changed(this.current);
+  }
+
   // With a gap, or without a beginning, the room is read anew.
   async #joined({ roomId, recovered, isFirst, readSeq, unread, ...who }) {
     this.store.room(roomId)?.people.enter(who);
@@ -135,20 +153,7 @@ export class App {
     const isWhole = recovered && !isFirst && this.store.room(roomId)?.isLoaded;
     await (isWhole ? this.catchingUp.recheck(roomId) : this.catchingUp.reload(roomId));
     if (roomId === this.current) this.look();
-    await this.#lookUp(roomId);
-  }
-
-  // What no event told while one was away: the room's name and roles, and who has seen one's newest message.
-  async #lookUp(roomId) {
-    const newestMine = this.store.room(roomId)?.newestMine;
-    try {
-      this.store.describe(roomId, await this.directory.describe(roomId));
-      const readers = newestMine ? await this.directory.readers(roomId, newestMine.seq) : [];
-      for (const each of readers) this.store.room(roomId)?.readers.take(each);
-    } catch {
-      // Events go on telling of it, and the next join looks again.
-    }
-    this.view.changed(roomId);
+    await this.catchingUp.lookUp(roomId, isWhole);
   }
 
   // The server says how much is unread: what is open and in sight is being seen.
@@ -168,6 +173,7 @@ export class App {
       return;
     }
     if (change === "created" || (change === "member-added" && userId === this.store.userId)) {
+      this.memory.enter(roomId);
       this.#enter(roomId);
       this.#saveRooms();
     }
@@ -228,15 +234,7 @@ export class App {
     this.view.showRoom(this.current);
   }
 
-  #savedRooms() {
-    try {
-      return JSON.parse(this.local.getItem(this.roomsKey) ?? "[]");
-    } catch {
-      return [];
-    }
-  }
-
   #saveRooms() {
-    this.local.setItem(this.roomsKey, JSON.stringify(this.store.rooms.map(({ id }) => id)));
+    this.memory.save(this.store.rooms.map(({ id }) => id));
   }
 }

@@ -7,9 +7,10 @@ export class CatchingUp {
   #loading = new Set(); // rooms whose older messages are being read
 
   // `onFault(text)` tells people what could not be read.
-  constructor(client, store, { onChange, onFault }) {
+  constructor(client, store, directory, { onChange, onFault }) {
     this.client = client;
     this.store = store;
+    this.directory = directory;
     this.onChange = onChange;
     this.onFault = onFault;
   }
@@ -24,6 +25,20 @@ export class CatchingUp {
       if (error.isLost) return; // the next join reads it
       this.onFault(error.message);
       setTimeout(() => this.reload(roomId), READ_AGAIN_MS);
+    }
+    this.onChange(roomId);
+  }
+
+  // What no event that is replayed tells: who has seen one's newest message, and of a room that is not `isWhole` here
+  // its name and roles.
+  async lookUp(roomId, isWhole) {
+    const newestMine = this.store.room(roomId)?.newestMine;
+    try {
+      if (!isWhole) this.store.describe(roomId, await this.directory.describe(roomId));
+      const readers = newestMine ? await this.directory.readers(roomId, newestMine.seq) : [];
+      for (const each of readers) this.store.room(roomId)?.readers.take(each);
+    } catch {
+      // Events go on telling of it, and the next join looks again.
     }
     this.onChange(roomId);
   }

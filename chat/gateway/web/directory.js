@@ -20,6 +20,11 @@ export class Directory {
     return (await this.#ask("rooms", { method: "POST", body: { id: slug(name), name, type, members } })).id;
   }
 
+  // The rooms that one is a member of, the first 200 of them.
+  async mine() {
+    return (await this.#ask("rooms?limit=200")).rooms;
+  }
+
   // The room as the server describes it.
   describe(roomId) {
     return this.#ask(`rooms/${roomId}`);

@@ -57,3 +57,27 @@ def test_unread_is_counted_where_one_does_not_look_and_seen_where_one_does(
         ben.until(lambda: ben.of("messages-seen")[-1]["upToSeq"] == 3, 30)
         expect(badge).to_have_count(0, timeout=PATIENCE_MS)
     assert anna.complaints == []
+
+
+def test_rooms_one_was_added_to_while_away_are_there_and_left_ones_are_not(
+    chat: ChatSystem, window: Callable[..., Window]
+) -> None:
+    here, invited = room_name(), room_name()
+    anna = window().come_in("Anna", here)
+    user_id = anna.page.locator("#my-id").inner_text()
+    anna.page.goto("about:blank")
+    body = {"id": invited, "type": "group", "name": "The attic", "members": [user_id]}
+    assert chat.post("/api/v1/rooms", body, chat.token("ben")).status_code == 201
+    anna.page.goto(chat.url)
+    rooms = anna.page.locator("#room-list .name")
+    expect(rooms).to_have_text([here, "The attic"], timeout=PATIENCE_MS)
+    rooms.nth(0).click()
+    anna.await_room(here)
+    anna.page.get_by_role("button", name="Leave").click()
+    expect(rooms).to_have_text(["The attic"])
+    anna.page.reload()
+    anna.await_connected()
+    rooms.nth(0).click()
+    anna.await_room("The attic")
+    expect(rooms).to_have_text(["The attic"])
+    assert anna.complaints == []
