@@ -1,0 +1,142 @@
+"""Whatever happens in whatever order, everyone ends up seeing what history has, and unread is what is there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import redis
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+
+from chat.broker import keys
+from chat.gateway import settler
+from tests.support.interplay import ROOM, Interplay
+
+PEOPLE = ("ann", "bob", "cleo")
+EXAMPLES = int(os.environ.get("INTERPLAY_EXAMPLES", "60"))
+STEPS = 40
+
+people = st.sampled_from(PEOPLE)
+places = st.integers(0, 20)
+
+
+class Everything(RuleBasedStateMachine):
+    """One room, three people, one server, and all that may befall them."""
+
+    url: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.redis = redis.Redis.from_url(self.url)
+        self.redis.flushall()
+        self.world = Interplay(self.redis, Path(self.folder.name), PEOPLE)
+        self.marked: dict[str, int] = {}  # what was marked as seen since Redis was last wiped
+        for user_id in PEOPLE:
+            self.world.join(user_id)
+
+    @rule(who=people, count=st.integers(1, 3), is_poison=st.booleans(), is_heard=st.booleans())
+    def send(self, who: str, count: int, is_poison: bool, is_heard: bool) -> None:
+        if self.world.is_member(who):
+            self.world.scene.send(ROOM, who, "poison" if is_poison and count == 1 else "hello", count)
+        if is_heard:
+            self.world.hear()
+
+    @rule(how=st.sampled_from(["edit", "delete", "react"]), who=people, place=places, what=st.sampled_from("👍🎉"))
+    def amend(self, how: str, who: str, place: int, what: str) -> None:
+        self.world.amend(how, who, place, what)
+
+    @rule(who=people, seq=st.integers(0, 20))
+    def seen(self, who: str, seq: int) -> None:
+        if self.world.is_member(who):
+            standing = self.world.scene.mark(ROOM, who, seq)
+            assert standing.unread == self.world.scene.count(ROOM, who)
+            self.marked[who] = max(self.marked.get(who, 0), min(seq, standing.last_seq))
+
+    @rule(who=people)
+    def connect_or_drop(self, who: str) -> None:
+        (self.world.drop if who in self.world.lines else self.world.join)(who)
+
+    @rule(who=st.sampled_from(PEOPLE[1:]))
+    def remove_or_add(self, who: str) -> None:
+        (self.world.remove if self.world.is_member(who) else self.world.add)(who)
+
+    @rule(what=st.sampled_from(["hear", "lose", "settle_shown"]))
+    def pass_on(self, what: str) -> None:
+        {"hear": self.world.hear, "lose": self.world.lose, "settle_shown": self.world.settle_shown}[what]()
+
+    @rule(what=st.sampled_from(["drain", "store_seen", "recount", "settle"]))
+    def work(self, what: str) -> None:
+        scene = self.world.scene
+        acts = {"drain": scene.drain, "store_seen": scene.store_seen, "recount": scene.recount.run}
+        acts.get(what, scene.settle)()
+
+    @rule(what=st.sampled_from(["log", "caches", "all", "head"]))
+    def forget(self, what: str) -> None:
+        if what == "log":
+            self.redis.xtrim(keys.log(ROOM), maxlen=2, approximate=False)
+        elif what == "caches":
+            users = [key for each in PEOPLE for key in (keys.total_unread(each), keys.unread(each, ROOM))]
+            self.redis.delete(keys.read(ROOM), keys.room_members(ROOM), *users)
+        elif what == "all":
+            self.redis.flushall()
+            self.marked.clear()
+        elif not self.world.lines:  # a week of quiet
+            self.world.scene.drain()  # a head outlives its outbox
+            self.redis.delete(keys.head(ROOM))
+
+    def teardown(self) -> None:
+        try:
+            self.check()
+        finally:
+            self.world.close()
+            self.redis.close()
+            self.folder.cleanup()
+
+    def check(self) -> None:
+        world = self.world
+        world.scene.settle()
+        for user_id in PEOPLE:
+            if not world.is_member(user_id):
+                unread, total = world.scene.cached(user_id, ROOM)
+                assert unread is None
+                assert total in (None, b"0")
+            world.add(user_id)
+        world.heal()
+        history = world.truth()
+        assert not [each for each in history if each[-1]], "nothing waits to be stored any more"
+        for user_id, client in world.clients.items():
+            assert client.shown() == history, user_id
+        for user_id in PEOPLE:
+            self.check_unread(user_id)
+        self.redis.flushall()
+        for user_id in PEOPLE:
+            assert world.scene.count(ROOM, user_id) == world.unread_truth(user_id)
+
+    def check_unread(self, user_id: str) -> None:
+        truth: Any = self.world.unread_truth(user_id)
+        scene = self.world.scene
+        assert scene.count(ROOM, user_id) == truth
+        assert set(scene.cached(user_id, ROOM)) <= {None, b"%d" % truth}
+        assert scene.cursor(ROOM, user_id).read_seq >= self.marked.get(user_id, 0)
+
+
+def test_everyone_sees_history_and_counts_the_truth_whatever_happens(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settler, "GONE_AFTER_S", 0.0)  # no worker has anything in hand here
+    monkeypatch.setattr(Everything, "url", redis_url, raising=False)
+    run_state_machine_as_test(
+        Everything,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
