@@ -43,6 +43,8 @@ class Kind(StrEnum):
     CURSOR = "cursor"
     REMOVED = "removed"
     USER = "user"
+    THREAD = "thread"
+    MENTIONS = "mentions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,15 @@ class Raise:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPaths:
+    """Set parts of a document, as `Store.update_paths` does; one that has them already stays as it is."""
+
+    kind: Kind
+    key: str
+    sets: Mapping[JsonPath, object]
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """Done and durable (a `Raise` that found the field high enough already is done too)."""
 
@@ -90,7 +101,7 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A raise found no document."""
+    """A raise, or a setting of paths, found no document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ class Unavailable:
     is_misconfigured: bool = False
 
 
-Write: TypeAlias = Insert | Raise
+Write: TypeAlias = Insert | Raise | SetPaths
 Outcome: TypeAlias = Written | Exists | Missing | Refused | Unavailable
 
 
@@ -209,5 +220,5 @@ def fault_of_write(write: Write) -> str | None:
     match write:
         case Insert(_, key, body):
             return fault_of_document(key, body)
-        case Raise(_, key):
+        case Raise(_, key) | SetPaths(_, key):
             return fault_of_key(key)

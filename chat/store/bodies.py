@@ -7,11 +7,23 @@ from typing import Any
 
 import msgspec
 
-from chat.store.base import BODY_LIMIT_BYTES, JsonPath
+from chat.store.base import BODY_LIMIT_BYTES, JsonPath, Raise, SetPaths
 
 
 class Unfit(ValueError):
     """A body that can't be changed so; the text says why."""
+
+
+def changed(body: bytes, write: Raise | SetPaths) -> bytes | None:
+    """Return the body that a write leaves behind, or None when it says all of it already.
+
+    Raises: Unfit.
+    """
+    if isinstance(write, Raise):
+        return raised(body, write.field, write.value)
+    if not any(_lacks(_fields_of(body), path, value) for path, value in write.sets.items()):
+        return None
+    return with_paths(body, write.sets, [])
 
 
 def raised(body: bytes, field: str, value: int) -> bytes | None:
@@ -50,6 +62,14 @@ def with_paths(body: bytes, sets: Mapping[JsonPath, object], removes: Iterable[J
 
 def _fields_of(body: bytes) -> dict[str, Any]:
     return msgspec.json.decode(body, type=dict[str, Any])
+
+
+def _lacks(fields: dict[str, Any], path: JsonPath, value: object) -> bool:
+    *parents, name = path or ("",)
+    inner: Any = fields
+    for parent in parents:
+        inner = inner.get(parent) if isinstance(inner, dict) else None
+    return not isinstance(inner, dict) or name not in inner or inner[name] != value
 
 
 def _set_path(fields: dict[str, Any], path: JsonPath, value: object) -> None:

@@ -24,6 +24,7 @@ from chat.store.base import (
     Outcome,
     Raise,
     Refused,
+    SetPaths,
     Unavailable,
     Write,
     Written,
@@ -31,7 +32,7 @@ from chat.store.base import (
     fault_of_key,
     fault_of_write,
 )
-from chat.store.bodies import Unfit, raised, with_paths
+from chat.store.bodies import Unfit, changed, with_paths
 from chat.store.sqlite_file import REFUSALS, SqliteFile
 
 # How long a write waits for another process's. A caller that waits is a drain that renews no lease and gives
@@ -172,7 +173,7 @@ def _write_in_runs(connection: sqlite3.Connection, writes: Sequence[Write], cas:
         rows = [(write.key, write.body, cas) for write in same if isinstance(write, Insert)]
         connection.executemany(_INSERT[kind], rows)
         outcomes += [Written(cas)] * len(rows)
-        outcomes += [_raise(connection, write) for write in same if isinstance(write, Raise)]
+        outcomes += [_change(connection, write) for write in same if not isinstance(write, Insert)]
     return outcomes
 
 
@@ -180,7 +181,7 @@ def _write_alone(connection: sqlite3.Connection, write: Write, cas: int) -> Outc
     """Write under a savepoint, so that a refusal takes nothing else of the batch with it."""
     connection.execute("SAVEPOINT alone")
     try:
-        return _insert(connection, write, cas) if isinstance(write, Insert) else _raise(connection, write)
+        return _insert(connection, write, cas) if isinstance(write, Insert) else _change(connection, write)
     except REFUSALS as exc:
         connection.execute("ROLLBACK TO alone")
         return Refused(str(exc))
@@ -195,12 +196,12 @@ def _insert(connection: sqlite3.Connection, write: Insert, cas: int) -> Outcome:
     return Exists(found.body) if found else Refused("a trigger of the database left it out")
 
 
-def _raise(connection: sqlite3.Connection, write: Raise) -> Outcome:
+def _change(connection: sqlite3.Connection, write: Raise | SetPaths) -> Outcome:
     found = _read(connection, write.kind, write.key)
     if found is None:
         return Missing()
     try:
-        body = raised(found.body, write.field, write.value)
+        body = changed(found.body, write)
     except Unfit as exc:
         return Refused(str(exc))
     return Written(found.cas if body is None else _update(connection, found, body))

@@ -29,6 +29,7 @@ from chat.store.base import (
     Outcome,
     Raise,
     Refused,
+    SetPaths,
     Store,
     Unavailable,
     Write,
@@ -255,6 +256,10 @@ def test_outcomes_come_in_order_when_a_batch_mixes_everything(store: Store) -> N
             Insert(ROOM, "bad", b"[]"),
             Insert(MESSAGE, "m", b"{}"),
             Raise(ROOM, "new", "last", 3),
+            SetPaths(ROOM, "new", {("m", "a.b"): 1, ("m", "c"): 2}),
+            SetPaths(ROOM, "absent", {("m",): 1}),
+            SetPaths(ROOM, "new", {("last", "m"): 1}),
+            SetPaths(ROOM, "new", {("m", "c"): 2}),
         ]
     )
     assert [type(outcome) for outcome in outcomes] == [
@@ -265,10 +270,15 @@ def test_outcomes_come_in_order_when_a_batch_mixes_everything(store: Store) -> N
         Refused,
         Written,
         Written,
+        Written,
+        Missing,
+        Refused,
+        Written,
     ]
+    assert outcomes[-1] == outcomes[-4]  # it was so already
     assert outcomes[1] == Exists(b'{"last":5}')
     assert fields(store, ROOM, "there") == {"last": 7}
-    assert fields(store, ROOM, "new") == {"last": 3}
+    assert fields(store, ROOM, "new") == {"last": 3, "m": {"a.b": 1, "c": 2}}
     assert store.get(ROOM, "absent") is None
 
 
@@ -308,6 +318,12 @@ inserts = st.builds(
     st.sampled_from([b"{}", b'{"n":2}', b'{"n":"text"}', b'{"n":null}', b'{"n":true}', b"[]"]),
 )
 raises = st.builds(Raise, st.sampled_from([ROOM, MESSAGE]), names, st.just("n"), st.integers(0, 4))
+settings_of_paths = st.builds(
+    lambda kind, key, value: SetPaths(kind, key, {("p", "x"): value}),
+    st.sampled_from([ROOM, MESSAGE]),
+    names,
+    st.integers(0, 2),
+)
 
 
 def expected(documents: dict[tuple[Kind, str], dict[str, Any]], write: Write) -> type[Outcome]:
@@ -319,6 +335,9 @@ def expected(documents: dict[tuple[Kind, str], dict[str, Any]], write: Write) ->
         return Exists if documents.setdefault(at, new := json.loads(write.body)) is not new else Written
     if at not in documents:
         return Missing
+    if isinstance(write, SetPaths):
+        documents[at]["p"] = {"x": write.sets["p", "x"]}
+        return Written
     held = documents[at].get("n", -1)
     if not isinstance(held, int) or isinstance(held, bool):
         return Refused
@@ -327,7 +346,7 @@ def expected(documents: dict[tuple[Kind, str], dict[str, Any]], write: Write) ->
 
 
 @many_times
-@given(batches=st.lists(st.lists(inserts | raises, max_size=8), max_size=3))
+@given(batches=st.lists(st.lists(inserts | raises | settings_of_paths, max_size=8), max_size=3))
 @example(batches=[[Raise(ROOM, "a", "n", 1), Insert(ROOM, "a", b"{}"), Raise(ROOM, "a", "n", 2)]])
 @example(batches=[[Insert(ROOM, "a", b"{}"), Raise(ROOM, "a", "n", 2), Insert(ROOM, "a", b"{}")]])
 def test_batches_act_like_single_writes_in_order_when_keys_repeat(store: Store, batches: list[list[Write]]) -> None:
@@ -346,6 +365,8 @@ def test_batches_act_like_single_writes_in_order_when_keys_repeat(store: Store, 
 def own_key(write: Write, run: int) -> Write:
     if isinstance(write, Insert):
         return Insert(write.kind, f"{run}-{write.key}", write.body)
+    if isinstance(write, SetPaths):
+        return SetPaths(write.kind, f"{run}-{write.key}", write.sets)
     return Raise(write.kind, f"{run}-{write.key}", write.field, write.value)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, TypeAlias
 
-from chat.store.base import Document, Exists, Insert, Missing, Outcome, Raise, Refused, Write, Written
-from chat.store.bodies import Unfit, raised
+from chat.store.base import Document, Exists, Insert, Missing, Outcome, Raise, Refused, SetPaths, Write, Written
+from chat.store.bodies import Unfit, changed
 from chat.store.couchbase.faults import ABSENT, CHANGED, IN_DOUBT, TAKEN, reason_to_refuse
 from chat.store.couchbase.flight import Landing, Operation, Put, Read, Swap
 from chat.store.couchbase.recent import Recent
@@ -31,7 +31,7 @@ def step_of(write: Write, recent: Recent, *, is_observed: bool, is_found_to_coun
     """
     if isinstance(write, Insert):
         return InsertStep(write, is_observed, is_found_to_count)
-    return RaiseStep(write, recent, is_observed)
+    return ChangeStep(write, recent, is_observed)
 
 
 class InsertStep:
@@ -99,10 +99,10 @@ class InsertStep:
         return Put(self._insert.kind, self._insert.key, self._insert.body)
 
 
-class RaiseStep:
+class ChangeStep:
     """Replace the document as it was seen last; where it is another by now, read it and decide anew."""
 
-    def __init__(self, write: Raise, recent: Recent, is_observed: bool) -> None:
+    def __init__(self, write: Raise | SetPaths, recent: Recent, is_observed: bool) -> None:
         self._write = write
         self._recent = recent
         self._is_observed = is_observed
@@ -120,7 +120,7 @@ class RaiseStep:
             return Missing() if isinstance(landing, ABSENT) else _end(landing)
         self._recent.keep(landing)
         try:
-            body = raised(landing.body, self._write.field, self._write.value)
+            body = changed(landing.body, self._write)
         except Unfit as exc:
             return Refused(str(exc))
         if body is None:
@@ -133,7 +133,7 @@ class RaiseStep:
     def _start_from(self, seen: Document) -> None:
         """Save the reading where the write changes something; whether it does not, only the store can tell."""
         try:
-            body = raised(seen.body, self._write.field, self._write.value)
+            body = changed(seen.body, self._write)
         except Unfit:
             return
         if body is not None:

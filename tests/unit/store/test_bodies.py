@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chat.store.base import BODY_LIMIT_BYTES
-from chat.store.bodies import Unfit, raised, with_paths
+from chat.store.base import BODY_LIMIT_BYTES, Kind, Raise, SetPaths
+from chat.store.bodies import Unfit, changed, raised, with_paths
 
 
 def test_a_field_is_raised_and_never_lowered() -> None:
@@ -32,3 +32,13 @@ def test_paths_are_removed_before_others_are_set() -> None:
 def test_an_impossible_change_says_why(sets: dict[tuple[str, ...], object]) -> None:
     with pytest.raises(Unfit, match=r"."):
         with_paths(b'{"m":{"a":1}}', sets, [])
+
+
+def test_a_write_changes_only_what_is_not_so_already() -> None:
+    body = b'{ "m": {"a":1} }'
+    assert changed(body, Raise(Kind.ROOM, "r", "n", 2)) == b'{"m":{"a":1},"n":2}'
+    assert changed(body, SetPaths(Kind.ROOM, "r", {("m", "a"): 1})) is None
+    assert changed(body, SetPaths(Kind.ROOM, "r", {("m", "a"): 1, ("m", "b"): 2})) == b'{"m":{"a":1,"b":2}}'
+    assert changed(body, SetPaths(Kind.ROOM, "r", {("x", "y"): None})) == b'{"m":{"a":1},"x":{"y":null}}'
+    with pytest.raises(Unfit):
+        changed(body, SetPaths(Kind.ROOM, "r", {("m", "a", "b"): 1}))

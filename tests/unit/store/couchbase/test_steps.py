@@ -15,7 +15,7 @@ from couchbase.exceptions import (
     TemporaryFailException,
 )
 
-from chat.store.base import Document, Exists, Insert, Kind, Missing, Raise, Refused, Written
+from chat.store.base import Document, Exists, Insert, Kind, Missing, Raise, Refused, SetPaths, Written
 from chat.store.couchbase.batch import fly_batch
 from chat.store.couchbase.flight import Landing, Operation, Put, Read, Swap
 from chat.store.couchbase.recent import Recent
@@ -34,7 +34,7 @@ def doc(body: bytes, cas: int = 1) -> Document:
 
 
 def ends(
-    write: Insert | Raise, answers: list[Landing], *, recent: Recent | None = None, **how: bool
+    write: Insert | Raise | SetPaths, answers: list[Landing], *, recent: Recent | None = None, **how: bool
 ) -> tuple[Any, list[Operation]]:
     """Give the answers one after the other; return the end and the operations that were asked for."""
     how = {"is_observed": False, "is_found_to_count": True} | how
@@ -168,3 +168,21 @@ def test_writes_of_one_key_fly_one_after_the_other_and_others_do_not_wait() -> N
 
     assert [[each.key for each in flight] for flight in flights] == [["a", "b"], ["a"]]
     assert outcome == [Written(10), Written(10), Written(20)]
+
+
+PATHS = SetPaths(ROOM, "r", {("m", "a"): 1})
+
+
+@pytest.mark.parametrize(
+    ("answers", "end", "asked"),
+    [
+        ([doc(b"{}", 8), 9], Written(9), [READ, Swap(ROOM, "r", b'{"m":{"a":1}}', 8)]),
+        ([doc(b'{"m":{"a":1}}', 8)], Written(8), [READ]),
+        ([ABSENT], Missing(), [READ]),
+        ([doc(b'{"m":7}')], Refused("('m',) is not an object"), [READ]),
+    ],
+)
+def test_a_setting_of_paths_goes_the_way_of_a_raise(
+    answers: list[Landing], end: object, asked: list[Operation]
+) -> None:
+    assert ends(PATHS, answers) == (end, asked)
