@@ -16,6 +16,7 @@ from typing import Protocol
 
 from chat.broker.base import DrainLeasing
 from chat.model.cursor import UnreadChange
+from chat.services.rounds import run_rounds
 from chat.services.store_seen import Marking
 from chat.services.unread import Unread
 
@@ -23,8 +24,6 @@ TAKE = 200  # marks at once
 USERS_AT_ONCE = 200
 RUN_S = 2.0  # then another run goes on, behind the other tasks of the worker
 PAUSE_S = 0.1  # between two rounds, so that a busy room is counted ten times a second at most
-REST = 3  # times as long as a round took: Redis is there for messages first
-LONGEST_PAUSE_S = 2.0  # less than the lease lives
 
 
 class Counters(Protocol):
@@ -82,20 +81,7 @@ class Recount:
 
         Raises: BrokerUnavailable, StoreUnavailable; what was asked for stays asked for.
         """
-        ends_at = time.monotonic() + self._run_s
-        self._lease.take()
-        while time.monotonic() < ends_at:
-            self._lease.hold()
-            began_at = time.monotonic()
-            if self.round():
-                took_s = time.monotonic() - began_at
-                self._sleep(min(max(PAUSE_S, REST * took_s), LONGEST_PAUSE_S))
-                continue
-            self._lease.release()
-            if not self.round():  # who asked while we held the lease sent no wake-up
-                return False
-            self._lease.take()
-        return True
+        return run_rounds(self._lease, self.round, run_s=self._run_s, pause_s=PAUSE_S, sleep=self._sleep)
 
     def round(self) -> bool:
         """Do what is asked for now; return whether anything was."""
