@@ -39,6 +39,13 @@ class Member(msgspec.Struct, frozen=True):
     joined_at: str
 
 
+class Pin(msgspec.Struct, frozen=True):
+    """Who pinned a message, and when (RFC 3339)."""
+
+    user_id: str
+    at: str
+
+
 class RoomRecord(msgspec.Struct, frozen=True):
     """The document of kind `room`, under the room's id. `last_seq` is raised by every stored batch.
 
@@ -51,8 +58,9 @@ class RoomRecord(msgspec.Struct, frozen=True):
     created_at: str
     created_by: str
     last_seq: int = 0
-    revision: int = 0  # one more with each change of the name, and with the deletion
+    revision: int = 0  # one more with each change of name and pins, and with the deletion
     deleted_at: str | None = None
+    pins: dict[str, Pin] = {}  # by message id, the newest last
 
 
 class MembersRecord(msgspec.Struct, frozen=True):

@@ -33,6 +33,15 @@ def require_moderator(roster: Roster, user_id: str, deed: str) -> Role:
     return role
 
 
+def require_pinning(roster: Roster, user_id: str) -> None:
+    """Return for who may pin: both people of a direct room, else admins and owners.
+
+    Raises: NotAMember, Forbidden.
+    """
+    if require_member(roster, user_id) not in MODERATORS and roster.room.type is not RoomType.DIRECT:
+        raise Forbidden("pinning is for admins and owners; ask one of them", field="roomId")
+
+
 def require_owner(roster: Roster, user_id: str, deed: str) -> None:
     """Return for an owner; raises NotAMember, Forbidden (also in a direct room)."""
     if require_moderator(roster, user_id, deed) is not Role.OWNER:
