@@ -11,7 +11,8 @@ import msgspec
 from chat.broker.base import Draft
 from chat.errors import InvalidRequest
 from chat.model.clock import now_ms, rfc3339
-from chat.model.ids import parse_message_id
+from chat.model.ids import is_id, parse_message_id
+from chat.model.mentions import MENTIONS_LIMIT, named_in
 from chat.services.attachments import check_attachments
 
 ATTACHMENT_LIMIT = 10
@@ -70,7 +71,7 @@ class Drafting:
             rfc3339(at),
             outgoing.reply_to,
             outgoing.attachments or [],
-            outgoing.metadata or {},
+            _with_mentions(outgoing.content, outgoing.metadata or {}),
         )
         body = self._encode(members)[1:-1]
         return Draft(outgoing.room_id, sender_id, temp_id, at, rfc3339(at + self._give_up_ms), body)
@@ -94,6 +95,8 @@ class Drafting:
             self._check_attachments(outgoing.attachments)
         if outgoing.metadata and self._size(outgoing.metadata, "metadata") > METADATA_LIMIT_BYTES:
             raise InvalidRequest(f"metadata is larger than {METADATA_LIMIT_BYTES} bytes of JSON", field="metadata")
+        if outgoing.metadata and "mentions" in outgoing.metadata:
+            _check_mentions(outgoing.metadata["mentions"])
 
     def _check_size(self, content: str) -> None:
         size = len(content.encode())
@@ -122,6 +125,19 @@ class Drafting:
             if not level:
                 return len(self._encode(value))
         raise InvalidRequest(f"{field} is nested deeper than {DEPTH_LIMIT} levels; flatten it", field=field)
+
+
+def _check_mentions(mentions: object) -> None:
+    if not isinstance(mentions, list) or not all(map(is_id, mentions)):
+        raise InvalidRequest("metadata.mentions must be a list of user ids", field="metadata")
+    if len(mentions) > MENTIONS_LIMIT:
+        raise InvalidRequest(f"metadata.mentions names at most {MENTIONS_LIMIT} users", field="metadata")
+
+
+def _with_mentions(content: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata with all who are named, there or in the text, the first so many of them."""
+    named = [*metadata.get("mentions", ()), *named_in(content)]
+    return {**metadata, "mentions": list(dict.fromkeys(named))[:MENTIONS_LIMIT]} if named else metadata
 
 
 def _inside(value: object) -> Iterable[object]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chat.errors import InvalidRequest
 from chat.model.ids import is_id
+from chat.model.mentions import MENTIONS_LIMIT
 from chat.services.drafting import ATTACHMENT_LIMIT, DEPTH_LIMIT, Drafting, Outgoing
 
 DRAFTING = Drafting(content_limit_bytes=100, give_up_s=300)
@@ -127,3 +128,22 @@ def test_metadata_is_refused_when_it_is_nested_so_deep_that_a_reader_might_fail(
 
 def test_whole_numbers_of_any_size_are_kept_when_they_are_in_metadata():
     assert members(Outgoing("r", "hi", metadata={"n": 10**30}))["metadata"] == {"n": 10**30}
+
+
+def test_a_draft_shows_all_whom_it_names_when_text_and_metadata_do():
+    made = members(Outgoing("r", "@bob and @cleo", metadata={"mentions": ["dan", "bob"], "k": 1}))
+    assert made["metadata"] == {"mentions": ["dan", "bob", "cleo"], "k": 1}
+    assert members(Outgoing("r", "nobody"))["metadata"] == {}
+    assert members(Outgoing("r", "nobody", metadata={"mentions": []}))["metadata"] == {"mentions": []}
+
+
+def test_a_draft_names_a_bounded_number_of_users_when_a_text_has_more():
+    drafting = Drafting(content_limit_bytes=1000, give_up_s=300)
+    draft = drafting.draft(Outgoing("r", " ".join(f"@u{n}" for n in range(70))), "ann", "Ann")
+    made = json.loads(b"{" + draft.members + b"}")
+    assert made["metadata"]["mentions"] == [f"u{n}" for n in range(MENTIONS_LIMIT)]
+
+
+@pytest.mark.parametrize("mentions", [None, "bob", ["b b"], [7], {"bob": 1}, ["u"] * (MENTIONS_LIMIT + 1)])
+def test_a_draft_is_refused_when_its_mentions_are_no_users(mentions):
+    assert refused(Outgoing("r", "hi", metadata={"mentions": mentions})) == "metadata"
