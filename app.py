@@ -20,6 +20,7 @@ from config.logging import configure
 from config.settings import load_settings
 from tasks.persist import send_drain
 from tasks.seen import send_seen
+from tasks.threads import send_threads
 from tasks.unread import send_recount
 from workers.celery_app import app as celery_app
 
@@ -31,7 +32,7 @@ def create_server() -> ChatServer:
     settings = load_settings(os.environ)
     configure(settings.log.level, settings.log.format)
     celery_app.set_default()  # where the wake-up is sent
-    return build(settings, WakeUps(send_drain, send_seen, send_recount))
+    return build(settings, WakeUps(send_drain, send_seen, send_recount, send_threads))
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ import redis
 from chat.broker.client import RedisAddress, connect
 from chat.broker.counters import Counters
 from chat.broker.log import RedisRoomLog
-from chat.broker.marks import Recounts
+from chat.broker.marks import Askings, Recounts, threads
 from chat.broker.members import RedisMembers
 from chat.broker.presence_view import RedisPresenceView
 from chat.broker.reading import RedisReading
@@ -40,6 +40,7 @@ class Broker:
     reading: RedisReading
     recounts: Recounts
     unread_counters: UnreadCounters
+    threads: Askings
 
 
 def redis_address(settings: Settings) -> RedisAddress:
@@ -68,6 +69,7 @@ def broker_of(settings: Settings) -> Broker:
         RedisReading(client),
         Recounts(client),
         UnreadCounters(client),
+        threads(client),
     )
 
 

@@ -17,11 +17,12 @@ import redis
 from chat.broker import keys
 from chat.broker.client import RedisAddress, connect
 from chat.broker.log import RedisRoomLog
-from chat.broker.marks import Marks, Recounts, unstored
+from chat.broker.marks import Askings, Marks, Recounts, threads, unstored
 from chat.broker.outbox import Outbox
 from chat.broker.reading import RedisReading
 from chat.broker.unread_counters import UnreadCounters
 from chat.broker.wake import DrainLease
+from chat.services.batch_notes import BatchNotes
 from chat.services.cold_start import ColdStart
 from chat.services.drain import DrainPolicy, Patience
 from chat.services.reconcile_unread import Reconcile
@@ -53,6 +54,8 @@ class WorkContext:
     reading: RedisReading
     counters: UnreadCounters
     sizes: RoomSizes
+    threads: Askings
+    threads_lease: DrainLease
     patience: Patience = field(default_factory=Patience)
     told: Told = field(default_factory=Told)
 
@@ -76,9 +79,16 @@ class WorkContext:
             give_up_s=path.give_up_s,
         )
 
+    def cold_start(self) -> ColdStart:
+        """Return what warms rooms."""
+        return ColdStart(RedisRoomLog(self.client), self.store, self.batch_notes().newest)
+
+    def batch_notes(self) -> BatchNotes:
+        """Return what writes down whom stored messages answer and name."""
+        return BatchNotes(self.store, self.threads.mark)
+
     def reconcile(self) -> Reconcile:
         """Return what checks unread counts against the stored messages."""
-        room_log = RedisRoomLog(self.client)
 
         def recount(user_ids: Collection[str]) -> None:
             self.counters.drop_users(user_ids)
@@ -89,8 +99,8 @@ class WorkContext:
             self.reading,
             self.counters,
             self.store,
-            room_log.waiting,
-            ColdStart(room_log, self.store).locate,
+            RedisRoomLog(self.client).waiting,
+            self.cold_start().locate,
             recount,
         )
 
@@ -131,6 +141,8 @@ def open_context(settings: Settings) -> WorkContext:
         RedisReading(client),
         counters,
         RoomSizes(store, counters.sizes, limit=settings.path.unread_refresh_members),
+        threads(client),
+        DrainLease(client, name, key=keys.THREADS_LEASE),
     )
 
 

@@ -18,14 +18,16 @@ from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
 from chat.model.publication import EVERYBODY
 from chat.services.announcing import Announcer, Sweep
-from chat.services.cold_start import ColdStart
 from chat.services.message_telling import EVENTS, MessageTelling
+from chat.services.pins import NOTE as PINS
+from chat.services.pins import Pins
 from chat.services.reconcile import Reconcile
 from chat.services.room_changes import EVENT as ROOM_UPDATED
 from chat.services.room_changes import RoomChanges
 from chat.services.rooms import Rooms
 from chat.services.stored_messages import StoredMessages
 from chat.services.sweep import sweep
+from chat.services.tombstones import Tombstones
 from tasks.context import WorkContext, work_context
 from tasks.persist import send_drain
 from tasks.seen import send_seen
@@ -76,15 +78,18 @@ def announce_overdue() -> None:
     """Tell rooms of changes that were stored, or half stored, when a server died."""
     context = work_context()
     events = RedisEvents(context.client, log_length=context.settings.path.log_length)
-    room_log = RedisRoomLog(context.client)
-    announcer = Announcer(events, ColdStart(room_log, context.store).warm)
+    announcer = Announcer(events, context.cold_start().warm)
 
     def on_moved(user_id: str, room_id: str) -> None:
         context.recounts.mark([f"r {room_id}" if user_id == EVERYBODY else f"m {user_id} {room_id}"])
 
     changes = RoomChanges(rooms_of(context), announcer, RedisMembers(context.client), on_moved=on_moved)
-    telling = MessageTelling(StoredMessages(context.store, room_log), announcer)
-    if finished := Sweep(events, {ROOM_UPDATED: changes.finish} | dict.fromkeys(EVENTS, telling.finish)).run():
+    messages = StoredMessages(context.store, RedisRoomLog(context.client))
+    pins = Pins(context.store, rooms_of(context), messages, announcer)
+    tombstones = Tombstones(context.store, context.threads.mark, pins.drop)
+    telling = MessageTelling(messages, announcer, tombstones)
+    finishers = {ROOM_UPDATED: changes.finish, PINS: pins.finish}
+    if finished := Sweep(events, finishers | dict.fromkeys(EVENTS, telling.finish)).run():
         Counters(context.client).add_work({"changes_finished": finished})
         log.warning("changes-finished", extra={"count": finished})
 

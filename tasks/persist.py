@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from celery import shared_task
 from kombu.exceptions import OperationalError
@@ -10,8 +11,10 @@ from kombu.exceptions import OperationalError
 from chat.broker import keys
 from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
+from chat.services.batch_notes import BatchNotes
 from chat.services.drain import Drain
 from tasks.context import work_context
+from tasks.threads import send_threads
 from tasks.unread import send_recount
 
 log = logging.getLogger(__name__)
@@ -26,13 +29,24 @@ def drain() -> None:
     context = work_context()
     try:
         parts = (context.outbox, context.store, context.lease, context.policy)
-        drain_run = Drain(*parts, patience=context.patience, told=context.told, on_settled=_ask_recount)
+        notes = context.batch_notes()
+        after = partial(_after_batch, notes)
+        drain_run = Drain(*parts, patience=context.patience, told=context.told, on_settled=after, note=notes)
         is_unfinished = drain_run.run()
     except BrokerUnavailable as exc:
         log.warning("drain-interrupted", extra={"error": str(exc), "action": "the next wake-up goes on"})
         return
     if is_unfinished:
         send_drain()
+
+
+def _after_batch(notes: BatchNotes, room_ids: set[str]) -> None:
+    _ask_recount(room_ids)
+    if notes.taken():
+        try:
+            wake_drain(work_context().client, send_threads, lease=keys.THREADS_LEASE)
+        except (BrokerUnavailable, OperationalError, OSError) as exc:
+            log.warning("threads-not-asked", extra={"error": str(exc), "action": "a worker sees it by itself"})
 
 
 def _ask_recount(room_ids: set[str]) -> None:

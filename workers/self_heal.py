@@ -1,4 +1,4 @@
-"""While a worker serves `persist`, `seen` or `unread`, what waits for it is done, without beat and a server.
+"""While a worker serves a queue, what waits for it is done, without beat and a server.
 
 Likewise what a dead server had stored and not told is told.
 
@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 from chat.broker import keys
 from chat.broker.client import RedisAddress, connect
 from chat.broker.events import RedisEvents
-from chat.broker.marks import Recounts, unstored
+from chat.broker.marks import Recounts, threads, unstored
 from chat.broker.outbox import Outbox
 from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable
@@ -28,11 +28,12 @@ from tasks.context import redis_address
 from tasks.maintenance import send_announce_overdue
 from tasks.persist import send_drain
 from tasks.seen import send_seen
+from tasks.threads import send_threads
 from tasks.unread import send_recount
 
 EVERY_S = 2.0
 TIMEOUT_S = 0.5  # it runs on the worker's own loop, which must not stand still for long
-QUEUES = ("persist", "seen", "unread")
+QUEUES = ("persist", "seen", "unread", "maintenance")
 Look = tuple[Callable[[], bool], Callable[[], object], str]  # whether something waits, the wake-up, its lease
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Watch:
             "persist": (lambda: any(outbox.lengths()), send_drain, keys.DRAIN_LEASE),
             "seen": (lambda: bool(unstored(self._client).waiting()), send_seen, keys.SEEN_LEASE),
             "unread": (lambda: bool(Recounts(self._client).waiting()), send_recount, keys.RECOUNT_LEASE),
+            "maintenance": (lambda: bool(threads(self._client).waiting()), send_threads, keys.THREADS_LEASE),
         }
         self._looks = [looks[name] for name in queues]
         self._events = RedisEvents(self._client, log_length=1) if "persist" in queues else None

@@ -97,6 +97,8 @@ NODES = "chat:nodes"  # hash node id -> what that server holds, as JSON; rows ol
 
 RECONCILE_CURSOR = "chat:reconcile:cursor"  # string: where the next comparison of caches with the store goes on
 RECOUNT = "chat:recount"  # hash of counters to count anew: `r ROOM`, `s`/`m USER ROOM`, `u USER` -> a mark
+THREADS = "chat:threads"  # hash of messages whose replies have changed and are to be counted: id -> a mark
+THREADS_LEASE = "chat:threads:lease"  # like DRAIN_LEASE, of the task that counts them
 SEEN_LEASE = "chat:seen:lease"  # like DRAIN_LEASE, of the task that stores cursors
 RECOUNT_LEASE = "chat:recount:lease"  # and of the one that counts anew
 RECONCILE_AT = "chat:reconcile:at"  # string: up to where the keys were looked through for counters to check

@@ -48,7 +48,23 @@ class Marks:
             return sum(cast("list[int]", pipeline.execute()))
 
 
-class Recounts(Marks):
+class Askings(Marks):
+    """Marks in one hash, set from here; the value tells one asking from those before."""
+
+    def __init__(self, client: redis.Redis, name: str) -> None:
+        super().__init__(client, [name])
+        self._name = name
+
+    def mark(self, what: Iterable[str]) -> None:
+        """Ask for it."""
+        token = secrets.token_hex(4)
+        fields: Any = dict.fromkeys(what, token)
+        if fields:
+            with translated("mark"):
+                self._client.hset(self._name, mapping=fields)
+
+
+class Recounts(Askings):
     """`chat:recount`: whose counters have to be counted anew.
 
     `r ROOM`: something changed for the room's members. `s USER ROOM`: this user has seen something there.
@@ -56,15 +72,12 @@ class Recounts(Marks):
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        super().__init__(client, [keys.RECOUNT])
+        super().__init__(client, keys.RECOUNT)
 
-    def mark(self, what: Iterable[str]) -> None:
-        """Ask for it; the value makes this asking another one than those before."""
-        token = secrets.token_hex(4)
-        fields: Any = dict.fromkeys(what, token)
-        if fields:
-            with translated("mark recount"):
-                self._client.hset(keys.RECOUNT, mapping=fields)
+
+def threads(client: redis.Redis) -> Askings:
+    """Return `chat:threads`: the ids of messages whose replies have to be counted."""
+    return Askings(client, keys.THREADS)
 
 
 def unstored(client: redis.Redis) -> Marks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,9 +43,11 @@ from chat.gateway.relay import Relay
 from chat.gateway.rest import me
 from chat.gateway.rest import members as rest_members
 from chat.gateway.rest import messages as rest_messages
+from chat.gateway.rest import pins as rest_pins
 from chat.gateway.rest import presence as rest_presence
 from chat.gateway.rest import reading as rest_reading
 from chat.gateway.rest import rooms as rest_rooms
+from chat.gateway.rest import threads as rest_threads
 from chat.gateway.revocations import Revocations
 from chat.gateway.rooms import LocalRooms
 from chat.gateway.routes import create_app
@@ -55,6 +57,7 @@ from chat.gateway.settler import Settler
 from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Readiness, Stats
 from chat.gateway.temp_messages import TempMessages
+from chat.gateway.threads import ThreadPages
 from chat.gateway.typing import Typing
 from chat.gateway.writer import write_all
 from chat.hub import Hub, Statuses
@@ -63,6 +66,7 @@ from chat.protocol.frames import text_frame
 from chat.services.accept import AcceptService
 from chat.services.amending import Amending
 from chat.services.announcing import Announcer
+from chat.services.batch_notes import BatchNotes
 from chat.services.cold_start import ColdStart
 from chat.services.drafting import Drafting
 from chat.services.edit_history import EditHistory
@@ -70,7 +74,9 @@ from chat.services.fates import Fates
 from chat.services.history import History
 from chat.services.looking import Looking
 from chat.services.membership import Membership
+from chat.services.mentions import Mentions
 from chat.services.message_telling import MessageTelling
+from chat.services.pins import Pins
 from chat.services.preferences import Preferences
 from chat.services.presence import Presence
 from chat.services.removed import Removing
@@ -80,6 +86,8 @@ from chat.services.room_list import RoomList
 from chat.services.rooms import Rooms
 from chat.services.seen import Seen
 from chat.services.stored_messages import StoredMessages
+from chat.services.threads import Threads
+from chat.services.tombstones import Tombstones
 from chat.services.unread import Unread
 from chat.store.base import Store
 from chat.store.offloaded import OffloadedStore
@@ -95,6 +103,7 @@ class WakeUps:
     drain: Callable[[], object]
     seen: Callable[[], object]
     recount: Callable[[], object]
+    threads: Callable[[], object]
 
 
 def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
@@ -103,7 +112,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     broker = bootstrap.broker_of(settings)
     store = OffloadedStore(bootstrap.store_of(settings))
 
-    cold_start = ColdStart(broker.log, store)
+    cold_start = ColdStart(broker.log, store, BatchNotes(store, broker.threads.mark).newest)
     rate = _shared_rate(settings.limits.messages_per_s, broker, node_id)
     domain_rooms = Rooms(store, member_limit=settings.limits.room_members)
     events = RedisEvents(broker.client, log_length=settings.path.log_length, node_id=node_id)
@@ -120,6 +129,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     seen_nudge = Nudge(
         lambda: wake_drain(broker.client, wake_ups.seen, lease=keys.SEEN_LEASE), pause_s=SEEN_PAUSE_S
     )
+    threads_nudge = Nudge(lambda: wake_drain(broker.client, wake_ups.threads, lease=keys.THREADS_LEASE))
     recounter = Recounter(
         broker.recounts,
         broker.unread_counters.has_total,
@@ -175,7 +185,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
 
     seen = Seen(broker.reading, store, cold_start.locate, preferences.reads_in_private, on_raised, recounter.asked)
     unread = Unread(broker.reading, store)
-    reading = Reading(hub, membership, seen, unread, room_list.ids, recounter.asked)
+    reading = Reading(hub, membership, seen, unread, room_list.ids, recounter.asked, Mentions(store).of)
     typing = Typing(hub, membership, broker.typing.tell)
 
     def unread_of(user_id: str, last_seqs: Mapping[str, int]) -> dict[str, int]:
@@ -186,14 +196,21 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     history = History(broker.log, store, cold_start.locate)
     messages = StoredMessages(store, broker.log, gevent.sleep)
     removing = Removing(broker.reading, cold_start.locate, recounter.changed)
+    pins = Pins(store, domain_rooms, messages, announcer)
+
+    def on_replies(parents: Collection[str]) -> None:
+        broker.threads.mark(parents)
+        threads_nudge()
+
     amending = Amending(
         messages,
         EditHistory(store),
-        MessageTelling(messages, announcer),
+        MessageTelling(messages, announcer, Tombstones(store, on_replies, pins.drop)),
         drafting.check_edit,
         lambda room_id, user_id: is_moderator(domain_rooms.roster(room_id), user_id),
         lambda ref: removing.remove(ref.room_id, [ref.seq]),
     )
+    thread_pages = ThreadPages(membership, messages, Threads(store))
     dispatcher = Dispatcher(
         hub,
         membership,
@@ -211,6 +228,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
             codec.Typing: typing.act_slowly,
             codec.MarkSeen: reading.mark,
             codec.GetUnread: reading.get_unread,
+            codec.GetReplies: thread_pages.get_replies,
         },
         on_sent=typing.stop,
         on_left=typing.stop,
@@ -236,13 +254,16 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
             rest_presence.blueprint(presence),
             rest_messages.blueprint(membership, history, Posting(drafting, accept, rate, nudge), amending),
             rest_reading.blueprint(reading, domain_rooms),
+            rest_threads.blueprint(thread_pages),
+            rest_pins.blueprint(membership, pins),
             me.blueprint(preferences),
         ],
         stats,
         Readiness(_probes(settings, broker, store), relay),
     )
-    parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs, presence, typing, seen_nudge, recounter)
-    return ChatServer(settings, app, commit, relay, rooms, *parts, temp_messages)
+    own = (seen_nudge, recounter, temp_messages, threads_nudge)
+    parts = (settler, nudge, lobby, heartbeat, stats, gate, rate, cut_offs, presence, typing, *own)
+    return ChatServer(settings, app, commit, relay, rooms, *parts)
 
 
 def _presence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,17 @@ from chat.hub import Hub
 from chat.model.cursor import Standing
 from chat.model.publication import read_unread
 from chat.protocol import codec
+from chat.services.cursors import Pair
 from chat.services.membership import Membership
 from chat.services.seen import Seen
 from chat.services.unread import Unread
+
+Mentioned = Callable[[Mapping[Pair, Standing]], Mapping[Pair, int]]
+
+
+def _no_mentions(_standings: Mapping[Pair, Standing]) -> dict[Pair, int]:
+    """Stand in where nobody looks for mentions."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class Reading:
     unread: Unread
     rooms_of: Callable[[str], Collection[str]]
     on_asked: Callable[[str], None]
+    mentions: Mentioned = _no_mentions  # how many unread messages name each user
 
     def mark(self, session: Session, command: codec.MarkSeen) -> dict[str, Any]:
         """Take `mark-messages-seen`."""
@@ -49,13 +58,12 @@ class Reading:
         """Take `get-unread-counts`; a guest, who is a member of nothing, is told of the rooms it is in."""
         if not session.identity.is_guest:
             return self.counts_of(session.user_id)
-        return _counts({room_id: each.unread for room_id, each in self._standings(session, session.rooms).items()})
+        return self._counts(self.unread.of((room_id, session.user_id) for room_id in session.rooms))
 
     def counts_of(self, user_id: str) -> dict[str, Any]:
         """Return the total and the unread count of each of a user's rooms."""
         self.on_asked(user_id)
-        found = self.unread.of((room_id, user_id) for room_id in self.rooms_of(user_id))
-        return _counts({room_id: each.unread for (room_id, _), each in found.items()})
+        return self._counts(self.unread.of((room_id, user_id) for room_id in self.rooms_of(user_id)))
 
     def standings(self, session: Session, room_ids: Collection[str]) -> dict[str, dict[str, int]]:
         """Return what the ack of a join tells of each room."""
@@ -71,6 +79,12 @@ class Reading:
             raise InvalidRequest("name the message by messageId or by seq, one of them", field="messageId")
         return self.seen.mark(room_id, user_id, seq=seq, message_id=message_id)
 
+    def _counts(self, standings: Mapping[Pair, Standing]) -> dict[str, Any]:
+        mentions = {room_id: count for (room_id, _), count in self.mentions(standings).items()}
+        rooms = {room_id: standing.unread for (room_id, _), standing in standings.items()}
+        total, mentioned = sum(rooms.values()), sum(mentions.values())
+        return {"total": total, "rooms": rooms, "mentions": mentions, "totalMentions": mentioned}
+
     def _standings(self, session: Session, room_ids: Collection[str]) -> dict[str, Standing]:
         found = self.unread.of((room_id, session.user_id) for room_id in room_ids)
         return {room_id: standing for (room_id, _), standing in found.items()}
@@ -79,7 +93,3 @@ class Reading:
 def told(standing: Standing) -> dict[str, int]:
     """Return where one stands as clients are told."""
     return {"read_seq": standing.read_seq, "unread": standing.unread}
-
-
-def _counts(rooms: dict[str, int]) -> dict[str, Any]:
-    return {"total": sum(rooms.values()), "rooms": rooms}

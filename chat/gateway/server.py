@@ -49,6 +49,7 @@ class ChatServer:
     seen_nudge: Nudge
     recounter: Recounter
     temp_messages: TempMessages
+    threads_nudge: Nudge
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -71,6 +72,7 @@ class ChatServer:
         self.seen_nudge.start()
         self.recounter.start()
         self.temp_messages.start()
+        self.threads_nudge.start()
         self.http.start()
         _calm_collector()
 

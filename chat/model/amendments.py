@@ -1,4 +1,4 @@
-"""What an edit, a deletion or a reaction makes of a stored message: a body in, the next revision's body out.
+"""What an edit, deletion, reaction or reply makes of a stored message: a body in, the next revision's body out.
 
 Every amendment raises `revision` by one, so of two states of a message it is plain which one is later. Members that
 it does not touch stay byte for byte as they are.
@@ -7,6 +7,8 @@ it does not touch stay byte for byte as they are.
 from __future__ import annotations
 
 import msgspec
+
+from chat.model.threads import Thread
 
 REACTION_KINDS_LIMIT = 20  # different emoji on one message
 REACTIONS_LIMIT = 500  # in all on one message: every reaction event names everybody, so it has to stay small
@@ -28,6 +30,9 @@ class MessageState(msgspec.Struct, frozen=True):
     deleted_at: str | None = None
     reactions: Reactions = {}
     revision: int = 0
+    reply_to: str | None = None
+    reply_count: int = 0
+    last_reply_at: str | None = None
 
 
 _state = msgspec.json.Decoder(MessageState)
@@ -52,6 +57,11 @@ def deleted(body: bytes, at: str) -> bytes:
 def reacted(body: bytes, reactions: Reactions) -> bytes:
     """Return the message with these reactions."""
     return _amended(body, reactions=reactions)
+
+
+def with_thread(body: bytes, thread: Thread) -> bytes:
+    """Return the message with what is shown of its replies."""
+    return _amended(body, reply_count=thread.reply_count, last_reply_at=thread.last_reply_at)
 
 
 def with_reaction(reactions: Reactions, emoji: str, user_id: str) -> Reactions:

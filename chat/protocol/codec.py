@@ -134,6 +134,17 @@ class ReactData(Struct, frozen=True, gc=False):
     message = Either[str]("messageId", "message_id")
 
 
+class GetRepliesData(Struct, frozen=True, gc=False):
+    messageId: str | Maybe = UNSET  # noqa: N815
+    message_id: str | Maybe = UNSET
+    after: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
+    limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
+
+    @property
+    def message(self) -> str:
+        return _either(self.messageId, self.message_id, "messageId")
+
+
 class TypingData(Struct, frozen=True, gc=False):
     roomId: Id | Maybe = UNSET  # noqa: N815
     room_id: Id | Maybe = UNSET
@@ -244,6 +255,11 @@ class React(Struct, frozen=True, gc=False, tag_field="event", tag="react-chat-me
     ack: Ack = None
 
 
+class GetReplies(Struct, frozen=True, gc=False, tag_field="event", tag="get-replies"):
+    data: GetRepliesData
+    ack: Ack = None
+
+
 class Typing(Struct, frozen=True, gc=False, tag_field="event", tag="chat-typing"):
     """Say that one types, every second or two, or stopped."""
 
@@ -273,7 +289,7 @@ class Heartbeat(Struct, frozen=True, gc=False, tag_field="event", tag="heartbeat
 
 
 Amend = Edit | Delete | React
-Ask = GetMessages | GetFate | GetPresence | GetUnread
+Ask = GetMessages | GetReplies | GetFate | GetPresence | GetUnread
 Command = Authenticate | Join | Leave | Send | Amend | Ask | Typing | MarkSeen | Heartbeat
 EVENTS = tuple(sorted(str(each.__struct_config__.tag) for each in Command.__args__))
 

@@ -39,6 +39,8 @@ class Message(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_temp"
     reactions: Reactions
     is_temp: bool
     revision: Revision | UnsetType = UNSET
+    reply_count: Annotated[int, Meta(ge=0, description="once there was a reply")] | UnsetType = UNSET
+    last_reply_at: Time | UnsetType | None = UNSET
     offset: Offset | UnsetType = UNSET
     confirm_by: Time | UnsetType = UNSET
 
@@ -170,7 +172,7 @@ class MessageUpdatedData(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MessageUpdated(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="message-updated"):
-    """A message was edited; `message` is what it is now."""
+    """A message was edited, or its thread has changed; `message` is what it is now."""
 
     data: MessageUpdatedData
 
@@ -269,11 +271,12 @@ class RoomUpdatedData(Struct, frozen=True, forbid_unknown_fields=True):
     change: str
     room: Room | None
     userId: str | UnsetType = UNSET
+    messageId: str | UnsetType = UNSET
     offset: Offset | UnsetType = UNSET
 
 
 class RoomUpdated(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="room-updated"):
-    """The room, its members or their roles changed; `room` is what it is now."""
+    """The room, its members, their roles or the pins changed; `room` is what it is now."""
 
     data: RoomUpdatedData
 

@@ -6,7 +6,7 @@ a message that was stored stays known by its temp id, so a resend is a duplicate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import msgspec
 
@@ -37,9 +37,12 @@ _room = msgspec.json.Decoder(RoomRecord)
 class ColdStart:
     """Tells where a room's log stands, from Redis, or else from the store."""
 
-    def __init__(self, log: RoomLog, store: Store) -> None:
+    def __init__(
+        self, log: RoomLog, store: Store, on_newest: Callable[[Iterable[bytes]], object] = lambda _bodies: None
+    ) -> None:
         self._log = log
         self._store = store
+        self._on_newest = on_newest  # called with the newest stored messages of a room that was cold
 
     def locate(self, room_id: str) -> LogRead:
         """Return the position of a room's log, warming it when Redis has none.
@@ -66,6 +69,7 @@ class ColdStart:
         lately = self._removed_lately(room_id, first, last, sent)
         if lately - written:  # Redis was lost before these were written down
             store_removed(self._store, [(room_id, seq) for seq in lately - written])
+        self._on_newest(each.body for each in newest.values())
         known = [_known(sent[seq]) for seq in sorted(sent)[-REMEMBERED:]]
         return self._log.warm(room_id, last, known, sorted(written | lately))
 

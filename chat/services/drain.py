@@ -67,6 +67,7 @@ class Drain:
         told: Told | None = None,
         sleep: Callable[[float], None] = time.sleep,
         on_settled: Callable[[set[str]], None] = lambda _: None,
+        note: Callable[[Settled], Settled] = lambda settled: settled,
     ) -> None:
         self._outbox = outbox
         self._store = store
@@ -76,6 +77,7 @@ class Drain:
         self._told = told or Told()
         self._sleep = sleep
         self._on_settled = on_settled  # called with the rooms of each batch: their unread counts have changed
+        self._note = note  # called with each batch before it is confirmed: what else the store has to know
         self._take_limit = FIRST_TAKE
         self._is_more_waiting = False
         # More came than a lone message, and no wait followed. Who leaves then is woken again at once, as another
@@ -172,7 +174,7 @@ class Drain:
         return min(pause_s * 2, LONGEST_PAUSE_S)
 
     def _settle(self, batch: Sequence[Pending]) -> Settled:
-        settled = settle(self._store, batch)
+        settled = self._note(settle(self._store, batch))
         if settled.stored:
             self._outbox.confirm(confirmations(settled.stored))
         self._retract(settled.failed)

@@ -31,6 +31,7 @@ class MessageTelling:
 
     messages: StoredMessages
     announcer: Announcer
+    on_tombstone: Callable[[MessageState], object] = lambda _state: None  # before a deletion is told
 
     def intend(self, event: str, ref: MessageRef) -> Intent:
         """Note a change that is about to be stored; raises BrokerUnavailable, OutboxFull."""
@@ -61,7 +62,10 @@ class MessageTelling:
         except MessageNotFound:
             return None
         state = state_of(body)
-        return present_state(body, state) if state.deleted_at else compose(body, state)
+        if state.deleted_at:
+            self.on_tombstone(state)
+            return present_state(body, state)
+        return compose(body, state)
 
 
 def present_state(body: bytes, state: MessageState) -> DurableEvent:

@@ -10,11 +10,12 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import redis
 
 from chat.broker import keys, scripts
 from chat.broker.log import RedisRoomLog
-from chat.broker.marks import Recounts, unstored
+from chat.broker.marks import Recounts, threads, unstored
 from chat.broker.outbox import Outbox
 from chat.broker.reading import RedisReading
 from chat.broker.unread_counters import UnreadCounters
@@ -22,6 +23,7 @@ from chat.broker.wake import DrainLease
 from chat.model.cursor import Cursor, Standing
 from chat.model.ids import message_id
 from chat.model.room import RoomType
+from chat.services.batch_notes import BatchNotes
 from chat.services.cold_start import ColdStart
 from chat.services.cursors import read_cursors
 from chat.services.drain import Drain
@@ -42,7 +44,9 @@ class ReadingScene:
         self.client, self.path = client, folder / "chat.db"
         self.store = SqliteStore(self.path)
         self.log = RedisRoomLog(client)
-        self.cold_start = ColdStart(self.log, self.store)
+        self.threads = threads(client)
+        self.notes = BatchNotes(self.store, self.threads.mark)
+        self.cold_start = ColdStart(self.log, self.store, self.notes.newest)
         self.reading, self.marks, self.recounts = RedisReading(client), unstored(client), Recounts(client)
         self.counters = UnreadCounters(client)
         self.unread = Unread(self.reading, self.store)
@@ -63,7 +67,7 @@ class ReadingScene:
         self.cold_start.locate(room_id)
         return room_id
 
-    def send(self, room_id: str, user_id: str, content: str = "hello", count: int = 1) -> int:
+    def send(self, room_id: str, user_id: str, content: str = "hello", count: int = 1, **members: Any) -> int:
         """Accept messages and return the last one's number; `poison` is never stored once it is refused."""
         shard = keys.shard_of(room_id)
         room_keys = [keys.head(room_id), keys.log(room_id), keys.outbox(shard), keys.stats(shard)]
@@ -71,8 +75,9 @@ class ReadingScene:
         dedupe = []
         for _ in range(count):
             temp_id = f"t{next(self._temp_ids)}"
-            body = {"room_id": room_id, "sender_id": user_id, "temp_id": temp_id, "content": content}
-            args += [user_id, temp_id, int(time.time() * 1000), "2030-01-01T00:00:00Z", json.dumps(body)[1:-1]]
+            body = {"room_id": room_id, "sender_id": user_id, "temp_id": temp_id, "content": content} | members
+            members_json = msgspec.json.encode(body)[1:-1]
+            args += [user_id, temp_id, int(time.time() * 1000), "2030-01-01T00:00:00Z", members_json]
             dedupe.append(keys.dedupe(room_id, user_id, temp_id))
         reply = self._accept([*room_keys, keys.partial(shard), *dedupe], args)
         if reply == [b"cold"]:
@@ -94,7 +99,7 @@ class ReadingScene:
         outbox = Outbox(self.client, consumer="worker", log_length=1000)
         lease = DrainLease(self.client, "worker")
         ask = lambda rooms: self.recounts.mark(f"r {room_id}" for room_id in rooms)  # noqa: E731
-        Drain(outbox, self.store, lease, POLICY, sleep=lambda _: None, on_settled=ask).run()
+        Drain(outbox, self.store, lease, POLICY, sleep=lambda _: None, on_settled=ask, note=self.notes).run()
 
     def store_seen(self) -> int:
         """Store what was marked."""

@@ -19,6 +19,8 @@ from chat.protocol import codec
 from chat.services.seen import Viewer
 from tests.support.local_server import ROOM, serving
 
+COUNTS = {"total": 5, "rooms": {ROOM: 1, "r2": 4}, "mentions": {"r2": 2}, "totalMentions": 2}
+
 
 class Services:
     """Membership, seen, unread and rooms at once: ann and bob are members, bob has seen two of three."""
@@ -56,7 +58,8 @@ class Scene:
     def __init__(self, server: Any) -> None:
         self.server, self.services = server, Services()
         services: Any = self.services
-        self.reading = Reading(server.hub, services, services, services, services.ids, services.asked.append)
+        asked = services.asked.append
+        self.reading = Reading(server.hub, services, services, services, services.ids, asked, self.named)
         self.app = Flask(__name__, static_folder=None)
         problems.install(self.app)
         self.app.register_blueprint(rest_reading.blueprint(self.reading, services))
@@ -65,6 +68,9 @@ class Scene:
         @self.app.before_request
         def identify() -> None:
             g.identity = Identity(self.user, self.user) if self.user else None
+
+    def named(self, standings: Any) -> dict[Any, int]:
+        return {pair: 2 for pair in standings if pair == ("r2", "ann")}
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         client = self.app.test_client()
@@ -108,9 +114,14 @@ def test_a_guest_is_told_of_the_rooms_it_has_joined(scene: Scene) -> None:
     ann, guest = scene.server.client("ann"), scene.server.client("guest-1")
     guest.session.identity = Identity("guest-1", "guest-1", is_guest=True)
     scene.server.join(guest)
-    assert scene.reading.get_unread(guest.session, codec.GetUnread()) == {"total": 1, "rooms": {ROOM: 1}}
+    assert scene.reading.get_unread(guest.session, codec.GetUnread()) == {
+        "total": 1,
+        "rooms": {ROOM: 1},
+        "mentions": {},
+        "totalMentions": 0,
+    }
     told = scene.reading.get_unread(ann.session, codec.GetUnread())
-    assert told == {"total": 5, "rooms": {ROOM: 1, "r2": 4}}
+    assert told == COUNTS
     assert scene.services.asked == ["ann"]
     assert scene.reading.standings(ann.session, [ROOM]) == {ROOM: {"read_seq": 2, "unread": 1}}
 
@@ -128,7 +139,7 @@ def test_a_new_message_is_told_to_connections_outside_the_room(scene: Scene) -> 
 
 def test_a_request_marks_and_counts(scene: Scene) -> None:
     assert scene.ask(f"rooms/{ROOM}/seen", {"messageId": "x"}) == (200, {"read_seq": 2, "unread": 1})
-    assert scene.ask("unread") == (200, {"total": 5, "rooms": {ROOM: 1, "r2": 4}})
+    assert scene.ask("unread") == (200, COUNTS)
     for body, field in (({}, "messageId"), ({"seq": -1}, "seq"), ({"message_id": 7}, "message_id")):
         status, problem = scene.ask(f"rooms/{ROOM}/seen", body)
         assert (status, problem["field"]) == (400, field)

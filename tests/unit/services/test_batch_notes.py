@@ -1,0 +1,81 @@
+"""Between storing and confirming a batch is noted; what can't be noted is not confirmed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from chat.broker.base import OutboxEntry, OutboxMessage
+from chat.services.batch_notes import BatchNotes
+from chat.services.settle import Pending, Settled, Stored
+from chat.store.base import Outcome, Unavailable, Write, Written
+
+
+class MemoryStore:
+    """Takes all writes but those to the named kinds."""
+
+    def __init__(self, *away: str) -> None:
+        self.away = away
+        self.writes: list[Write] = []
+
+    def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
+        self.writes += writes
+        return [Unavailable("down") if each.kind in self.away else Written(1) for each in writes]
+
+
+class Scene:
+    """One drain's notes, and whose replies are to be counted."""
+
+    def __init__(self, *away: str) -> None:
+        self.store = MemoryStore(*away)
+        self.marked: list[str] = []
+        store: Any = self.store
+        self.notes = BatchNotes(store, self._mark)
+
+    def _mark(self, parents: Collection[str]) -> None:
+        assert self.store.writes, "noted first: a count from before would be too low, and nobody would count again"
+        self.marked += parents
+
+
+def stored(seq: int, **members: Any) -> Stored:
+    message = OutboxMessage("r", "e", seq, "ann", f"t{seq}", 0, b"")
+    body = json.dumps({"room_id": "r", "seq": seq, **members}, separators=(",", ":")).encode()
+    return Stored(Pending(OutboxEntry(0, f"{seq}-0", "r", "e", seq, (message,)), message), body)
+
+
+def settled(*messages: Stored) -> Settled:
+    return Settled(list(messages), [], [])
+
+
+def test_a_batch_in_which_nobody_answers_costs_nothing() -> None:
+    scene = Scene()
+    batch = settled(stored(4), stored(5, reply_to=None, metadata={}))
+    assert scene.notes(batch) is batch
+    assert (scene.store.writes, scene.marked, scene.notes.taken()) == ([], [], False)
+
+
+def test_a_parent_is_written_and_marked_once_for_a_batch() -> None:
+    scene = Scene()
+    batch = settled(*(stored(seq, reply_to="r.3.e") for seq in range(4, 9)))
+    assert scene.notes(batch) == batch
+    assert [len(each.sets) for each in scene.store.writes] == [5]
+    assert scene.marked == ["r.3.e"]
+    assert (scene.notes.taken(), scene.notes.taken()) == (True, False)
+
+
+def test_only_what_is_not_noted_waits() -> None:
+    scene = Scene("thread")
+    plain, named = stored(4), stored(5, metadata={"mentions": ["bob"]})
+    reply = stored(6, reply_to="r.3.e")
+    found = scene.notes(settled(plain, named, reply))
+    assert (found.stored, found.waiting) == ([plain, named], [reply.pending])
+
+
+def test_a_rooms_newest_messages_are_noted_again_as_well_as_can_be() -> None:
+    for away in ((), ("mentions",)):
+        scene = Scene(*away)
+        bodies = [stored(4).body, stored(5, reply_to="r.3.e").body, stored(6, deleted_at="now").body]
+        scene.notes.newest(bodies)
+        assert [sorted(each.sets) for each in scene.store.writes] == [[("replies", "5")], [("gone", "6")]]
+        assert scene.marked == ["r.3.e"]
