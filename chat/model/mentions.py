@@ -28,7 +28,5 @@ def mentions_key(room_id: str, seq: int) -> str:
 
 def named_in(content: str) -> list[str]:
     """Return the users that a text names as `@userId`, each once; a full stop or hyphen at the end ends it."""
-    if "@" not in content:
-        return []
     words = (word.rstrip(".-") for word in _NAMED.findall(content))
     return list(dict.fromkeys(word for word in words if is_id(word)))

@@ -136,6 +136,8 @@ def _check_mentions(mentions: object) -> None:
 
 def _with_mentions(content: str, metadata: dict[str, Any]) -> dict[str, Any]:
     """Return the metadata with all who are named, there or in the text, the first so many of them."""
+    if "@" not in content and "mentions" not in metadata:
+        return metadata  # most messages
     named = [*metadata.get("mentions", ()), *named_in(content)]
     return {**metadata, "mentions": list(dict.fromkeys(named))[:MENTIONS_LIMIT]} if named else metadata
 

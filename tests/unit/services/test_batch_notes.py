@@ -9,7 +9,7 @@ from typing import Any
 from chat.broker.base import OutboxEntry, OutboxMessage
 from chat.services.batch_notes import BatchNotes
 from chat.services.settle import Pending, Settled, Stored
-from chat.store.base import Outcome, Unavailable, Write, Written
+from chat.store.base import Outcome, SetPaths, Unavailable, Write, Written
 
 
 class MemoryStore:
@@ -17,10 +17,10 @@ class MemoryStore:
 
     def __init__(self, *away: str) -> None:
         self.away = away
-        self.writes: list[Write] = []
+        self.writes: list[SetPaths] = []
 
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
-        self.writes += writes
+        self.writes += [each for each in writes if isinstance(each, SetPaths)]
         return [Unavailable("down") if each.kind in self.away else Written(1) for each in writes]
 
 
