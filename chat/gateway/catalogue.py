@@ -14,16 +14,21 @@ from chat.gateway.rest import (
     members,
     messages,
     openapi,
+    pins,
     presence,
     probes,
     reading,
     revocations,
     rooms,
+    threads,
     tickets,
 )
 from chat.gateway.rest.operations import Operation
 
-MODULES = (rooms, members, messages, reading, presence, me, tickets, revocations, descriptions, probes, metrics)
+MODULES = (
+    *(rooms, members, messages, threads, pins, reading, presence, me),
+    *(tickets, revocations, descriptions, probes, metrics),
+)
 
 
 def operations(*, is_dev: bool) -> tuple[Operation, ...]:

@@ -140,9 +140,7 @@ class GetRepliesData(Struct, frozen=True, gc=False):
     after: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
     limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
 
-    @property
-    def message(self) -> str:
-        return _either(self.messageId, self.message_id, "messageId")
+    message = Either[str]("messageId", "message_id")
 
 
 class TypingData(Struct, frozen=True, gc=False):

@@ -116,10 +116,12 @@ class Presences(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Unread(Struct, frozen=True, forbid_unknown_fields=True):
-    """Unread messages, in all and by room."""
+    """Unread messages, in all and by room, and how many of them name one."""
 
     total: Count
     rooms: dict[str, Count]
+    mentions: dict[str, Count]
+    totalMentions: Count
 
 
 class Seen(Struct, frozen=True, forbid_unknown_fields=True):
@@ -169,6 +171,7 @@ RESULTS: dict[type[Struct], type[Struct]] = {
     codec.Delete: Deleted,
     codec.React: Reacted,
     codec.GetMessages: Messages,
+    codec.GetReplies: Messages,
     codec.GetFate: Fates,
     codec.GetPresence: Presences,
     codec.Typing: Done,

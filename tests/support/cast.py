@@ -147,6 +147,7 @@ def event_data(cast: Cast, event: str, who: str, place: Place) -> dict[str, Any]
         "leave-chat-rooms": lambda: {"roomIds": [place.room_id]},
         "send-chat-message": lambda: room | {"content": "hello"},
         "get-messages": lambda: room | {"limit": 1},
+        "get-replies": lambda: {"messageId": place.message()},
         "get-send-fate": lambda: room | {"temp_ids": ["t-1"]},
         "chat-typing": lambda: room | {"isTyping": True},
         "mark-messages-seen": lambda: room | {"seq": 1},

@@ -54,6 +54,7 @@ EVENTS: dict[str, Row] = {
     "send-chat-message": ALL,
     "get-messages": ALL,
     "get-send-fate": ALL,
+    "get-replies": ALL,
     "chat-typing": ALL,
     "mark-messages-seen": ALL,
     "react-chat-message": ALL,
@@ -93,6 +94,10 @@ ROUTES: dict[str, Row] = {
     f"POST {MESSAGE}/reactions": ALL,
     f"GET {MESSAGE}/edits": EVENTS["delete-chat-message"],
     f"GET {MESSAGE}/seen": ALL,
+    f"GET {MESSAGE}/replies": ALL,
+    f"GET {ROOM}/pins": ALL,
+    f"PUT {ROOM}/pins/<message_id>": Row("++fm", "+++m"),
+    f"DELETE {ROOM}/pins/<message_id>": Row("++fm", "+++m"),
     f"GET {V1}/unread": free(),
     f"GET {V1}/presence": free(),
     f"GET {V1}/me": free(),
@@ -108,6 +113,7 @@ FOR_EVERYBODY = {  # also without a token
     "GET /readyz",
     "GET /stats",
     f"GET {V1}/asyncapi.json",
+    f"GET {V1}/openapi.json",
 }
 IN_DEV_ONLY = {f"POST {V1}/dev/token"}  # 404 elsewhere, for everybody
 CHANGES_A_ROOM = {each for each in ROUTES if each.startswith(("PATCH", "DELETE", "PUT")) and ROOM in each}

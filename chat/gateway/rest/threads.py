@@ -2,22 +2,46 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 from flask import Blueprint, Response
 
-from chat.gateway.rest.bodies import answer, optional_number, who, whole_number
-from chat.gateway.rest.messages import SEQ_LIMIT
+from chat.gateway.rest.bodies import answer, who
+from chat.gateway.rest.messages import MESSAGE, SeqBound
+from chat.gateway.rest.operations import Operation
+from chat.gateway.rest.queries import read_query
 from chat.gateway.threads import ThreadPages
 from chat.protocol.codec import PAGE_LIMIT
+from chat.protocol.results import Messages
+
+
+class RepliesQuery(msgspec.Struct, frozen=True):
+    """After which seq to go on."""
+
+    after: SeqBound = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LIMIT)] = 50
+
+
+REPLIES = Operation(
+    "GET",
+    f"{MESSAGE}/replies",
+    "listReplies",
+    "A page of the replies to a message, by ascending seq",
+    {200: Messages},
+    query=RepliesQuery,
+    refusals=(403, 404, 409),
+)
 
 
 def blueprint(pages: ThreadPages) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("threads", __name__)
 
-    @routes.get("/api/v1/messages/<message_id>/replies")
+    @REPLIES.on(routes)
     def replies(message_id: str) -> Response:
         user_id = who("reading replies").user_id
-        limit = whole_number("limit", 50, 1, PAGE_LIMIT)
-        return answer(pages.page(user_id, message_id, limit, optional_number("after", SEQ_LIMIT) or 0))
+        asked = read_query(RepliesQuery)
+        return answer(pages.page(user_id, message_id, asked.limit, asked.after))
 
     return routes

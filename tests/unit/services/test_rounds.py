@@ -16,8 +16,9 @@ class Lease:
     def take(self) -> None:
         self.steps.append("take")
 
-    def hold(self, store_round_trips: int = 0) -> None:
+    def hold(self, store_round_trips: int = 0) -> bool:
         self.steps.append("hold")
+        return True
 
     def release(self) -> None:
         self.steps.append("release")
