@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -126,6 +127,53 @@ class Everything(RuleBasedStateMachine):
         assert scene.cursor(ROOM, user_id).read_seq >= self.marked.get(user_id, 0)
 
 
+@pytest.fixture
+def world(redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Interplay]:
+    """Everybody is there, for what the machine may not come to by chance in a few examples."""
+    monkeypatch.setattr(settler, "GONE_AFTER_S", 0.0)
+    with redis.Redis.from_url(redis_url) as client:
+        world = Interplay(client, tmp_path, PEOPLE)
+        for user_id in PEOPLE:
+            world.join(user_id)
+        yield world
+        world.close()
+
+
+def views(world: Interplay) -> list[Any]:
+    return [client.shown() for client in world.clients.values()]
+
+
+def test_a_message_that_redis_lost_stays_with_nobody(world: Interplay) -> None:
+    world.scene.send(ROOM, "bob")
+    world.hear()
+    assert [len(each) for each in views(world)] == [1, 1, 1]
+    world.redis.flushall()
+    world.heal()
+    assert views(world) == [[], [], []]
+
+
+def test_who_was_away_learns_what_became_of_what_was_shown(world: Interplay) -> None:
+    for content in ("hello", "poison", "hello"):
+        world.scene.send(ROOM, "bob", content)
+    world.hear()
+    for user_id in PEOPLE:
+        world.drop(user_id)
+    world.scene.drain()
+    world.heal()
+    assert views(world) == [world.truth()] * 3
+    assert [each[0] for each in world.truth()] == [1, 3]
+
+
+def test_nothing_of_a_room_is_counted_for_who_was_removed(world: Interplay) -> None:
+    world.scene.send(ROOM, "ann")
+    world.scene.settle()
+    assert world.scene.cached("bob", ROOM) == (b"1", b"1")
+    world.remove("bob")
+    world.scene.settle()
+    assert world.scene.cached("bob", ROOM) == (None, b"0")
+
+
+@pytest.mark.timeout(300)
 def test_everyone_sees_history_and_counts_the_truth_whatever_happens(
     redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
