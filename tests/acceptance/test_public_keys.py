@@ -153,7 +153,8 @@ def test_typing_ends_with_its_word_and_by_itself(scene: Scene) -> None:
     eventually(lambda: scene.redis.exists(key))
     scene.types(is_typing=False)
     eventually(lambda: not scene.redis.exists(key), 1.5)
-    eventually(lambda: scene.types() or scene.redis.exists(key), every_s=0.3)
+    scene.types()  # told when its second is over
+    eventually(lambda: scene.redis.exists(key), 2)
     eventually(lambda: not scene.redis.exists(key), 4)
 
 

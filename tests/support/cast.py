@@ -141,7 +141,7 @@ class Cast:
 def event_data(cast: Cast, event: str, who: str, place: Place) -> dict[str, Any]:
     """Return what an event is sent with."""
     room = {"roomId": place.room_id}
-    data: dict[str, Callable[[], dict[str, Any]]] = {
+    made: dict[str, Callable[[], dict[str, Any]]] = {
         "authenticate": lambda: {"token": cast.tokens.get(who) or cast.tokens["stranger"]},
         "join-chat-rooms": lambda: {"roomIds": [place.room_id]},
         "leave-chat-rooms": lambda: {"roomIds": [place.room_id]},
@@ -156,7 +156,7 @@ def event_data(cast: Cast, event: str, who: str, place: Place) -> dict[str, Any]
         "edit-chat-message": lambda: {"messageId": place.message(), "content": "other"},
         "delete-chat-message": lambda: {"messageId": place.message()},
     }
-    return data.get(event, dict)()
+    return made.get(event, dict)()
 
 
 def route_request(cast: Cast, operation: str, who: str, place: Place) -> tuple[str, str, Any]:

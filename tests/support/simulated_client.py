@@ -44,7 +44,7 @@ class SimulatedClient:
             if "offset" in data and self.position is not None:
                 self.position = self.position[0], data["offset"]
 
-    def shown(self) -> list[Any]:
+    def shown(self) -> list[tuple[int, str, str, bool, dict[str, Any], bool]]:
         """Return the view as history would have it."""
         return [as_seen(each) for each in sorted(self.view.values(), key=lambda each: int(each["seq"]))]
 

@@ -73,7 +73,7 @@ def test_only_members_see_pins() -> None:
     assert asking(Services(), "GET", "g/pins", "eve")[0] == 403
 
 
-@pytest.mark.parametrize(("path", "field"), [("b@d/pins/g.3.e", "id"), ("g/pins/nonsense", "messageId")])
+@pytest.mark.parametrize(("path", "field"), [("b@d/pins/g.3.e", "roomId"), ("g/pins/nonsense", "messageId")])
 def test_what_is_no_id_is_named(path: str, field: str) -> None:
     status, problem = asking(Services(), "PUT", path)
     assert (status, problem["field"]) == (400, field)
