@@ -15,7 +15,7 @@ from typing import Any
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MaxConnectionsError, RedisError
+from redis.exceptions import MaxConnectionsError, NoScriptError, RedisError
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
@@ -53,7 +53,7 @@ def connection_pool(address: RedisAddress, *, size: int = POOL_SIZE, **options: 
 
 def connect(address: RedisAddress, *, size: int = POOL_SIZE) -> redis.Redis:
     """Return a client; no connection is made before the first command, so it may be made before a fork."""
-    return redis.Redis(connection_pool=connection_pool(address, size=size))
+    return _Client(connection_pool=connection_pool(address, size=size))
 
 
 @contextmanager
@@ -63,6 +63,45 @@ def translated(action: str) -> Iterator[None]:
         yield
     except (RedisError, OSError) as exc:
         raise BrokerUnavailable(action) from exc
+
+
+class _Pipeline(redis.client.Pipeline):
+    """Names scripts by their digests at once: redis-py asks first whether Redis has them, a round trip each time.
+
+    What a Redis refused that has started anew is sent once more, behind all else, with the scripts before it.
+    """
+
+    def load_scripts(self) -> None:
+        """Ask nothing."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        stack, scripts = list(self.command_stack), list(self.scripts)
+        replies: list[Any] = super().execute(raise_on_error=raise_on_error and not scripts)
+        if not scripts:
+            return replies
+        untyped: Any = self
+        refused = [place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if refused:
+            for each in scripts:
+                untyped.execute_command("SCRIPT LOAD", each.script)
+            for place in refused:
+                arguments, options = stack[place]
+                untyped.execute_command(*arguments, **options)
+            again = super().execute(raise_on_error=False)[len(scripts) :]
+            for place, reply in zip(refused, again, strict=True):
+                replies[place] = reply
+        if raise_on_error:
+            untyped.raise_first_error(stack, replies)
+        return replies
+
+
+class _Client(redis.Redis):
+    """Makes such pipelines, unless they are transactions."""
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> Any:
+        if transaction:
+            return super().pipeline(transaction, shard_hint)
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
 class _SentinelConnection(SentinelManagedConnection):

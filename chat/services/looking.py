@@ -21,9 +21,10 @@ class PresenceView(Protocol):
 
 
 class Looking:
-    """Two round trips to Redis; the store is asked only for what the membership caches do not know.
+    """One round trip to Redis for people in rooms that one has joined, up to three for others.
 
-    `rooms_of(user)` tells a user's rooms from their cache, and fills it.
+    The store is asked only for what the membership caches do not know. `rooms_of(user)` tells a user's rooms from
+    their cache, and fills it.
     """
 
     def __init__(self, view: PresenceView, store: Store, rooms_of: Callable[[str], Collection[str]]) -> None:
@@ -39,10 +40,13 @@ class Looking:
         users = list(dict.fromkeys(asked))
         if not users:
             return {}
-        look = self._view.look(sorted({*self._rooms_of(user_id), *room_ids}), users)
-        sharing = look.sharing | {user_id}
-        if look.cold_rooms and not sharing.issuperset(users):
-            sharing |= self._stored_members(look.cold_rooms)
+        look = self._view.look(sorted(room_ids), users)
+        sharing, cold = look.sharing | {user_id}, look.cold_rooms
+        if not sharing.issuperset(users) and (others := set(self._rooms_of(user_id)).difference(room_ids)):
+            look = self._view.look(sorted(others), users)
+            sharing, cold = sharing | look.sharing, (*cold, *look.cold_rooms)
+        if cold and not sharing.issuperset(users):
+            sharing |= self._stored_members(cold)
         return {each: look.users[each] if each in sharing else STRANGER for each in users}
 
     def _stored_members(self, room_ids: Sequence[str]) -> set[str]:

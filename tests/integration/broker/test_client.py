@@ -141,3 +141,34 @@ def _reader_after_an_interrupted_one(ours: redis.Redis) -> object:
     parser.read_response = original
     ours.connection_pool.release(connection)
     return ours.get("key")
+
+
+def test_a_pipeline_of_scripts_is_one_round_trip_and_outlives_their_loss(client, redis_url):
+    with connect(RedisAddress(redis_url)) as ours:
+        count = ours.register_script("return redis.call('INCR', KEYS[1])")
+
+        def counted():
+            pipeline = ours.pipeline(transaction=False)
+            count(["a"], client=pipeline)
+            pipeline.set("b", "1")
+            count(["a"], client=pipeline)
+            return pipeline.execute()
+
+        assert counted() == [1, True, 2]  # loaded on the way
+        client.config_resetstat()
+        assert counted() == [3, True, 4]
+        assert not any(name.startswith("cmdstat_script") for name in client.info("commandstats"))
+        client.script_flush()
+        assert counted() == [5, True, 6]
+
+
+def test_a_pipeline_of_scripts_raises_what_redis_refused(redis_url):
+    with connect(RedisAddress(redis_url)) as ours:
+        ours.set("text", "x")
+        count = ours.register_script("return redis.call('INCR', KEYS[1])")
+        pipeline = ours.pipeline(transaction=False)
+        count(["text"], client=pipeline)
+        with pytest.raises(redis.ResponseError, match="not an integer"):
+            pipeline.execute()
+        count(["text"], client=pipeline)
+        assert isinstance(pipeline.execute(raise_on_error=False)[0], redis.ResponseError)

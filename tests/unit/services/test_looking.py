@@ -71,6 +71,19 @@ def test_a_guest_sees_those_in_the_joined_rooms(looking, view):
     assert view.looked == [["lobby"]]
 
 
+def test_one_look_is_enough_when_those_asked_for_are_in_a_joined_room(looking, view, store):
+    view.members = {"r1": {"ann", "bob"}}
+    before = store.round_trips
+    assert looking.of("ann", {"r1"}, ["bob"]) == {"bob": HERE}
+    assert (view.looked, store.round_trips) == ([["r1"]], before)
+
+
+def test_other_rooms_are_looked_at_when_a_joined_one_does_not_hold_everybody(looking, view):
+    view.members = {"lobby": {"eve"}, "r1": {"ann", "bob"}}
+    assert looking.of("ann", {"lobby"}, ["bob", "eve", "cy"]) == {"bob": HERE, "eve": HERE, "cy": STRANGER}
+    assert view.looked == [["lobby"], ["r1"]]
+
+
 def test_one_sees_oneself_when_one_is_in_no_room(looking):
     assert looking.of("loner", (), ["loner", "ann"]) == {"loner": HERE, "ann": STRANGER}
 
