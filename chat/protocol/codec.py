@@ -254,6 +254,8 @@ class React(Struct, frozen=True, gc=False, tag_field="event", tag="react-chat-me
 
 
 class GetReplies(Struct, frozen=True, gc=False, tag_field="event", tag="get-replies"):
+    """Read a page of the replies to a message."""
+
     data: GetRepliesData
     ack: Ack = None
 
