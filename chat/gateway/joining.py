@@ -7,7 +7,7 @@ the kept ones behind them, and live delivery follow on from one another.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from chat.protocol.codec import Position
 from chat.protocol.frames import text_frame
 
 SETTLED_AFTER_S = 900  # older messages were settled before anybody who saw them could leave unsettled
+SETTLED_EVENTS = 50  # so many at most wait to be stored when somebody leaves: as many have to be in the log still
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Joining:
             raise
         room.joining.pop(session, None)
         is_reached = read.status == "complete" and since.offset <= read.offset
-        is_recovered = is_reached and read.epoch == room.epoch
+        is_recovered = is_reached and read.epoch == room.epoch and settled is not None
         if is_recovered:
             found = _events(room_id, read)
             self._rooms.advance(room, found)
@@ -99,16 +100,18 @@ class Joining:
             if frames:
                 session.connection.send_frame(b"".join(frames))
         self._attach(session, room)
-        return Joined(room.epoch, room.offset, room.last_seq, is_recovered, settled if is_recovered else b"")
+        return Joined(room.epoch, room.offset, room.last_seq, is_recovered, settled or b"" if is_recovered else b"")
 
-    def _settled_meanwhile(self, session: Session, room_id: str, since: Position) -> bytes:
+    def _settled_meanwhile(self, session: Session, room_id: str, since: Position) -> bytes | None:
         """Return `messages-confirmed` for what the client saw before it left and may still show as temporary.
 
         A confirmation has no offset, so no replay brings it. The client's own messages are left to
-        `get-send-fate`, which tells their failures too.
+        `get-send-fate`, which tells their failures too. None when the log does not reach back to them any more.
         """
-        found = (read_room(room_id, event) for event in self._log.newest(room_id, since.offset))
+        found = [read_room(room_id, event) for event in self._log.newest(room_id, since.offset)]
         oldest_ms = now_ms() - SETTLED_AFTER_S * 1000
+        if not _reaches_back(found, since.offset, oldest_ms):
+            return None
         shown = [
             origin
             for events in found
@@ -138,6 +141,16 @@ class Joining:
         self._rooms.flush(room)  # what waits for this turn's end was delivered before this member came
         room.add(session)
         session.rooms.add(room.room_id)
+
+
+def _reaches_back(found: Sequence[object], since: int, oldest_ms: int) -> bool:
+    """Tell whether the newest events up to `since`, newest first, hold all that may have been unsettled then."""
+    events = [each for each in found if isinstance(each, RoomEvents)]
+    if not events:
+        return since == 0
+    oldest = events[-1]
+    is_old = any(each.accepted_ms <= oldest_ms for each in oldest.origins if oldest.kind == "new")
+    return oldest.first_offset == 1 or is_old or since - oldest.first_offset >= SETTLED_EVENTS
 
 
 def _replay(room: Room, found: list[RoomEvents], waiting: Collection[int], since: int) -> list[bytes]:

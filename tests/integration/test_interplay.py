@@ -164,6 +164,18 @@ def test_who_was_away_learns_what_became_of_what_was_shown(world: Interplay) -> 
     assert [each[0] for each in world.truth()] == [1, 3]
 
 
+def test_who_was_away_until_the_log_was_trimmed_reads_history(world: Interplay) -> None:
+    world.scene.send(ROOM, "ann")
+    world.hear()
+    world.drop("cleo")
+    for _ in range(2):
+        world.remove("bob")
+        world.add("bob")
+    world.redis.xtrim(keys.log(ROOM), maxlen=4, approximate=False)  # all that came after, and no more
+    world.heal()
+    assert views(world) == [world.truth()] * 3
+
+
 def test_nothing_of_a_room_is_counted_for_who_was_removed(world: Interplay) -> None:
     world.scene.send(ROOM, "ann")
     world.scene.settle()
