@@ -50,7 +50,7 @@ def test_the_other_devices_are_told_when_one_has_seen(
     for each in (ben, phone):
         each.until(lambda each=each: {"roomId": room, "unread": 0, "total": 0} in each.of("unread-counts"))  # type: ignore[misc]
     eventually(lambda: system.redis.get(f"chat:unread:{ben_id}:{room}") == "0")
-    assert ben.ask("get-unread-counts") == {"total": 0, "rooms": {room: 0}}
+    assert ben.ask("get-unread-counts") == {"total": 0, "rooms": {room: 0}, "mentions": {}, "totalMentions": 0}
 
 
 def test_counters_come_back_when_they_are_gone(
@@ -62,7 +62,7 @@ def test_counters_come_back_when_they_are_gone(
     redis = system.redis
     redis.delete(f"chat:unread:{ben_id}:{room}", f"chat:total_unread:{ben_id}")
     told = system.get("/api/v1/unread", system.token(ben_id)).json()
-    assert told == {"total": 1, "rooms": {room: 1}}
+    assert told == {"total": 1, "rooms": {room: 1}, "mentions": {}, "totalMentions": 0}
     eventually(lambda: redis.get(f"chat:unread:{ben_id}:{room}") == redis.get(f"chat:total_unread:{ben_id}") == "1")
 
 
@@ -72,7 +72,7 @@ def test_a_guest_is_told_of_the_rooms_it_is_in(system: ChatSystem, room: str) ->
     guest.join(room)
     ann.say(room, "hello")
     guest.until(lambda: guest.shown(room))
-    assert guest.ask("get-unread-counts") == {"total": 1, "rooms": {room: 1}}
+    assert guest.ask("get-unread-counts") == {"total": 1, "rooms": {room: 1}, "mentions": {}, "totalMentions": 0}
 
 
 @pytest.mark.parametrize(
