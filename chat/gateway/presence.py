@@ -168,7 +168,7 @@ class LivePresence:
                 gevent.sleep(RETRY_PAUSE_S)
 
     def _read(self, room_ids: list[str]) -> None:
-        """Wait until rosters were read; those of many callers come with one reading."""
+        """Wait until attendances were read; those of many callers come with one reading."""
         self._wanted.update(dict.fromkeys(room_ids))
         if self._answer is None:
             self._answer = AsyncResult()
@@ -189,7 +189,7 @@ class LivePresence:
             for room_id, found in self._reader.rooms_online(room_ids, self._statuses.limit).items():
                 self._statuses.put(room_id, found, tells=tells)
         except BrokerUnavailable as exc:
-            log.debug("rosters-not-read", extra={"error": str(exc)})
+            log.debug("attendances-not-read", extra={"error": str(exc)})
         finally:
             self._statuses.abandon(room_ids)
 
@@ -199,8 +199,8 @@ class LivePresence:
             self._read_now(rooms[start : start + COMPARE_CHUNK], tells=True)
 
     def _told(self, session: Session, room_id: str) -> dict[str, Any]:
-        roster = self._statuses.known(room_id)
-        online = {session.user_id: session.identity.name} | (roster.online if roster else {})
+        attendance = self._statuses.known(room_id)
+        online = {session.user_id: session.identity.name} | (attendance.online if attendance else {})
         shown = dict(list(online.items())[: self._statuses.limit])
-        count = max(len(online), roster.count if roster else 0)
+        count = max(len(online), attendance.count if attendance else 0)
         return {"online": list(shown), "online_names": shown, "online_count": count}

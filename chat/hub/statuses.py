@@ -1,7 +1,8 @@
 """After a change of presence came through here, each local listener who shares a room with the user was told once.
 
-For each local room it is kept who is online there, as its listeners were told (its *roster*): so a join is answered
-from memory, nobody is told the same twice, and what was missed while Redis was out of reach is found by comparing.
+For each local room it is kept who is online there, as its listeners were told (its *attendance*): so a join is
+answered from memory, nobody is told the same twice, and what was missed while Redis was out of reach is found by
+comparing.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from chat.model.clock import now_ms, rfc3339
 from chat.model.events import status_frame
 from chat.model.presence import RoomPresence, StatusChange
 
-FRESH_S = 30.0  # a roster is read again at a join after so long: pub/sub can lose silently
+FRESH_S = 30.0  # a attendance is read again at a join after so long: pub/sub can lose silently
 ORDER_LIMIT = 20_000  # users whose newest change is remembered, to drop one that comes out of order
 
 
 @dataclass(slots=True)
-class Roster:
+class Attendance:
     """Who is online in a room; beyond the limit some of them, and nobody is told of changes."""
 
     online: dict[str, str]  # user -> name
@@ -31,7 +32,7 @@ class Roster:
 
 
 class Statuses:
-    """The rosters of the rooms that have listeners here. `fanout` may drop frames for slow readers."""
+    """The attendances of the rooms that have listeners here. `fanout` may drop frames for slow readers."""
 
     def __init__(
         self,
@@ -44,18 +45,18 @@ class Statuses:
         self._hub = hub
         self._fanout = fanout
         self._framing = framing
-        self._rosters: dict[str, Roster] = {}
+        self._attendances: dict[str, Attendance] = {}
         self._reading: dict[str, list[StatusChange]] = {}  # room -> what came while it is read
         self._newest: dict[str, StatusChange] = {}
 
-    def fresh(self, room_id: str) -> Roster | None:
-        """Return a roster that may be shown as it is."""
-        roster = self._rosters.get(room_id)
-        return roster if roster is not None and time.monotonic() - roster.read_s < FRESH_S else None
+    def fresh(self, room_id: str) -> Attendance | None:
+        """Return a attendance that may be shown as it is."""
+        attendance = self._attendances.get(room_id)
+        return attendance if attendance is not None and time.monotonic() - attendance.read_s < FRESH_S else None
 
-    def known(self, room_id: str) -> Roster | None:
-        """Return the roster there is, however old."""
-        return self._rosters.get(room_id)
+    def known(self, room_id: str) -> Attendance | None:
+        """Return the attendance there is, however old."""
+        return self._attendances.get(room_id)
 
     def begin_reading(self, room_ids: Collection[str]) -> None:
         """Keep what comes about these rooms from now on, until `put`."""
@@ -69,26 +70,26 @@ class Statuses:
 
     def put(self, room_id: str, found: RoomPresence, *, tells: bool = False) -> None:
         """Take what was read, with what came meanwhile; on demand tell the listeners what they had missed."""
-        old = self._rosters.get(room_id)
-        roster = Roster(dict(found.online), found.count, time.monotonic())
+        old = self._attendances.get(room_id)
+        attendance = Attendance(dict(found.online), found.count, time.monotonic())
         for change in self._reading.pop(room_id, ()):
-            _apply(roster, change)
-        self._rosters[room_id] = roster
-        if tells and old is not None and max(old.count, roster.count) <= self.limit:
-            self._tell_difference(room_id, old.online, roster.online)
+            _apply(attendance, change)
+        self._attendances[room_id] = attendance
+        if tells and old is not None and max(old.count, attendance.count) <= self.limit:
+            self._tell_difference(room_id, old.online, attendance.online)
 
     def expire(self) -> list[str]:
-        """Let no roster pass for fresh; return the rooms that have listeners."""
-        for roster in self._rosters.values():
-            roster.read_s = float("-inf")
+        """Let no attendance pass for fresh; return the rooms that have listeners."""
+        for attendance in self._attendances.values():
+            attendance.read_s = float("-inf")
         self.drop_closed()
-        return list(self._rosters)
+        return list(self._attendances)
 
     def drop_closed(self) -> None:
-        """Forget the rosters of rooms that nobody here is in."""
-        self._rosters = {
-            room_id: roster
-            for room_id, roster in self._rosters.items()
+        """Forget the attendances of rooms that nobody here is in."""
+        self._attendances = {
+            room_id: attendance
+            for room_id, attendance in self._attendances.items()
             if (room := self._hub.rooms.get(room_id)) is not None and not room.is_empty
         }
 
@@ -103,10 +104,10 @@ class Statuses:
             room = self._hub.rooms.get(room_id)
             if room is None:
                 continue
-            roster = self._rosters.get(room_id)
-            # Who left the room and then goes offline is not in the roster, and was told of as online there.
-            is_news = roster is None or _apply(roster, change) or change.kind == "offline"
-            if is_news and (roster is None or roster.count <= self.limit):
+            attendance = self._attendances.get(room_id)
+            # Who left the room and then goes offline is not in the attendance, and was told of as online there.
+            is_news = attendance is None or _apply(attendance, change) or change.kind == "offline"
+            if is_news and (attendance is None or attendance.count <= self.limit):
                 told.append(room)
         if told:
             self._tell(change, told)
@@ -155,15 +156,15 @@ class Statuses:
             self._tell(StatusChange("offline", user_id, now * 1000, rfc3339(now), "", [room_id]), [room])
 
 
-def _apply(roster: Roster, change: StatusChange) -> bool:
-    """Bring a roster up to date; return whether that changed anything."""
+def _apply(attendance: Attendance, change: StatusChange) -> bool:
+    """Bring a attendance up to date; return whether that changed anything."""
     if change.kind == "online":
-        if change.user_id in roster.online:
+        if change.user_id in attendance.online:
             return False
-        roster.online[change.user_id] = change.name
-        roster.count += 1
+        attendance.online[change.user_id] = change.name
+        attendance.count += 1
         return True
-    is_whole = roster.count <= len(roster.online)
-    is_known = roster.online.pop(change.user_id, None) is not None
-    roster.count -= is_known or not is_whole
+    is_whole = attendance.count <= len(attendance.online)
+    is_known = attendance.online.pop(change.user_id, None) is not None
+    attendance.count -= is_known or not is_whole
     return is_known

@@ -16,7 +16,7 @@ LIMIT = 3
 
 
 class Here:
-    """A hub with rosters."""
+    """A hub with attendances."""
 
     def __init__(self) -> None:
         self.hub: Hub = new_hub()
@@ -41,8 +41,8 @@ class Here:
         self.statuses.take(StatusChange(kind, user_id, at, SEEN, user_id.title(), list(rooms)))
 
     def online(self, room_id: str) -> set[str]:
-        roster = self.statuses.known(room_id)
-        return set(roster.online) if roster else set()
+        attendance = self.statuses.known(room_id)
+        return set(attendance.online) if attendance else set()
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_nobody_is_told_when_too_many_are_online(here):
     assert heard(ann) == [("d", False, False, ["r1"])]
 
 
-def test_what_comes_while_a_room_is_read_is_in_the_roster(here):
+def test_what_comes_while_a_room_is_read_is_in_the_attendance(here):
     here.room("r1", Ear("ann"))
     here.statuses.begin_reading(["r1"])
     here.take("online", "bob", "r1")
@@ -142,7 +142,7 @@ def test_what_was_missed_is_told_when_a_room_is_compared(here):
     assert sorted(heard(ann)) == [("bob", True, True, ["r1"]), ("dan", False, False, ["r1"])]
 
 
-def test_a_roster_is_shown_for_a_while_and_then_read_again(here, monkeypatch):
+def test_an_attendance_is_shown_for_a_while_and_then_read_again(here, monkeypatch):
     here.room("r1", Ear("ann"), online=("bob",))
     assert here.statuses.fresh("r1") is not None
     monkeypatch.setattr(statuses_module, "FRESH_S", -1)
@@ -163,6 +163,6 @@ def test_a_whole_room_is_counted_when_only_some_are_known_by_name(here):
     here.room("r1", Ear("ann"))
     here.statuses.put("r1", RoomPresence(6, {"a": "A"}))
     here.take("offline", "z", "r1")
-    roster = here.statuses.known("r1")
-    assert roster is not None
-    assert roster.count == 5
+    attendance = here.statuses.known("r1")
+    assert attendance is not None
+    assert attendance.count == 5
