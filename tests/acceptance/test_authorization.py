@@ -130,7 +130,7 @@ GUEST_IN_A_CHANNEL = dict.fromkeys(codec.EVENTS, OK) | {
     "edit-chat-message": "forbidden",
     "delete-chat-message": "forbidden",
 }
-ABOUT_A_MESSAGE = ("edit-chat-message", "delete-chat-message", "react-chat-message")
+ABOUT_A_MESSAGE = ("edit-chat-message", "delete-chat-message", "react-chat-message", "get-replies")
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ RAISES = 2  # of a room with one sender, in each batch
 # Of a write, on a server without synchronous durability such as the mock; one when the copy is there at once.
 OBSERVES_BOUND = 2
 PAGE = 50
+TRIES = 20  # workers count unread messages anew for a while after the last one
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,17 @@ def test_a_message_is_one_insert_and_a_small_share_of_a_batch(system: ChatSystem
     assert observes <= OBSERVES_BOUND * counts.total()
 
 
+def page_of(client: ChatClient, bucket: MockBucket, asked: dict[str, Any], gets: int) -> dict[str, Any]:
+    """Return a page that cost so many gets and nothing else, in a moment when no worker asks for anything."""
+    for _ in range(TRIES):
+        with bucket.counting() as counts:
+            page: dict[str, Any] = client.ask("get-messages", asked)
+        if counts == {"GET": gets}:
+            break
+    assert counts == {"GET": gets}
+    return page
+
+
 def test_a_page_is_one_get_for_each_message_and_one_to_see_whether_there_are_more(
     system: ChatSystem, bucket: MockBucket
 ) -> None:
@@ -92,13 +105,9 @@ def test_a_page_is_one_get_for_each_message_and_one_to_see_whether_there_are_mor
     client.shout_many(room, PAGE + 9)
     client.until(lambda: len(client.confirmed()) == PAGE + 10)
     system.quiet_stats()
-    with bucket.counting() as counts:
-        newest = client.ask("get-messages", {"roomId": room, "limit": PAGE})
+    newest = page_of(client, bucket, {"roomId": room, "limit": PAGE}, PAGE + 1)
     assert [each["seq"] for each in newest["messages"]] == list(range(11, PAGE + 11))
     assert newest["has_more"]
-    assert counts == {"GET": PAGE + 1}
-    with bucket.counting() as counts:
-        oldest = client.ask("get-messages", {"roomId": room, "before": PAGE + 1, "limit": PAGE})
+    oldest = page_of(client, bucket, {"roomId": room, "before": PAGE + 1, "limit": PAGE}, PAGE)
     assert [each["seq"] for each in oldest["messages"]] == list(range(1, PAGE + 1))
     assert not oldest["has_more"]
-    assert counts == {"GET": PAGE}
