@@ -24,7 +24,7 @@ pytestmark = pytest.mark.fault
 OUTBOX, GIVE_UP_S = 20, 2
 SETTINGS = {
     "AUTH_MODE": "dev",
-    "LOG_LENGTH": "1",
+    "LOG_LENGTH": "100",  # more than may be unsettled when somebody leaves
     "MAX_MESSAGES_PER_S": "0",
     "MAX_OUTBOX": str(OUTBOX),
     "PERSIST_GIVE_UP_S": str(GIVE_UP_S),
