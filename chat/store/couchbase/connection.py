@@ -82,6 +82,8 @@ class Connection:
             raise type(self._failure)(action, self._failure.fault) from self._failure
         opening = self._begin()
         if not opening.wait(deadline - time.monotonic()):
+            if (failure := self._failure) is not None:  # what the try before found says more
+                raise type(failure)(action, failure.fault) from failure
             raise StoreUnavailable(action, "still connecting")
         try:
             return opening.result()

@@ -136,10 +136,10 @@ def test_majority_is_refused_where_the_bucket_has_no_replicas() -> None:
 
 def test_a_message_that_was_written_although_no_answer_came_is_written(couchbase_mock: CouchbaseMock) -> None:
     bucket = couchbase_mock.bucket
-    with store_on(bucket, Timeouts(operation_s=1, call_s=4), StoreDurability.NONE) as store:
+    with store_on(bucket, Timeouts(operation_s=2, call_s=8), StoreDurability.NONE) as store:
         store.insert(ROOM, "r", b'{"n":1}')
         store.write_many([Raise(ROOM, "r", "n", 2)])
-        thaw = threading.Timer(1.2, couchbase_mock.thaw)
+        thaw = threading.Timer(2.3, couchbase_mock.thaw)
         couchbase_mock.freeze()
         thaw.start()
         batch: list[Write] = [Insert(MESSAGE, "m", b'{"a":1}'), Raise(ROOM, "r", "n", 7)]

@@ -60,6 +60,17 @@ def test_a_call_waits_no_longer_than_its_deadline_and_the_next_finds_it_open() -
     assert opener.tries == 1
 
 
+def test_the_fault_of_the_last_try_is_told_while_the_next_one_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.store.couchbase.connection.TRY_AGAIN_S", 0.0)
+    opener = Opener()
+    opener.fault = StoreUnavailable("connect", "nobody listens there")
+    connection = Connection(opener)
+    with pytest.raises(StoreUnavailable, match="nobody listens there"):
+        connection.session("get", soon())
+    with opener.gate, pytest.raises(StoreUnavailable, match="nobody listens there"):
+        connection.session("get", time.monotonic() + 0.02)
+
+
 @pytest.mark.parametrize("kind", [StoreUnavailable, StoreMisconfigured])
 def test_a_fault_is_told_to_each_call_and_tried_again_after_a_while(
     kind: type[StoreUnavailable], monkeypatch: pytest.MonkeyPatch
