@@ -184,7 +184,11 @@ class LocalRooms:
                 continue
             # Events held before the read are in the log, or their log is gone: those that still do not follow
             # on never will, and would ask for one sync after the other.
-            room.held[:held] = [each for each in room.held[:held] if isinstance(each, Confirmed)]
+            passed = room.held[:held]
+            room.held[:held] = [each for each in passed if isinstance(each, Confirmed)]
+            if any(isinstance(each, RoomEvents) and each.epoch != room.epoch for each in passed):
+                # Redis lost its log before it could be read: nobody here was shown these, and no log brings them.
+                self._send_away(room, "overtaken")
             self._release(room)
             self._on_synced()
             return
@@ -207,11 +211,14 @@ class LocalRooms:
             for events in missed:
                 self._hub.apply(room, events)
         elif read.status != "cold":  # a cold room has had no event since; its next one shows the new epoch
-            log.warning("room-not-resumable", extra={"room": room.room_id, "status": read.status})
             room.epoch, room.offset, room.last_seq = read.epoch, read.offset, read.seq
             room.is_doubtful = False
-            self._hub.flush_room(room)
-            self._on_unresumable(room)
+            self._send_away(room, read.status)
+
+    def _send_away(self, room: Room, status: str) -> None:
+        log.warning("room-not-resumable", extra={"room": room.room_id, "status": status})
+        self._hub.flush_room(room)
+        self._on_unresumable(room)
 
     def _keep_checking(self) -> None:
         while True:

@@ -176,6 +176,18 @@ def test_who_was_away_until_the_log_was_trimmed_reads_history(world: Interplay) 
     assert views(world) == [world.truth()] * 3
 
 
+def test_an_edit_is_seen_when_redis_loses_everything_on_both_sides_of_it(world: Interplay) -> None:
+    world.scene.send(ROOM, "ann")
+    world.hear()
+    world.scene.drain()
+    world.redis.flushall()
+    world.amend("edit", "ann", 0, "other")
+    world.redis.flushall()
+    world.heal()
+    assert [each[2] for each in world.truth()] == ["other"]
+    assert views(world) == [world.truth()] * 3
+
+
 def test_nothing_of_a_room_is_counted_for_who_was_removed(world: Interplay) -> None:
     world.scene.send(ROOM, "ann")
     world.scene.settle()
