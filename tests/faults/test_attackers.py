@@ -128,6 +128,5 @@ def test_readers_that_never_read_in_a_busy_room(server: LoneServer) -> None:
 def test_a_thousand_joins_a_second(server: LoneServer) -> None:
     told = withstood(server, "joins", 20 * MB)
     assert told["rooms asked for"] > 1000
-    is_slow = told["rooms joined"] < JOINS_PER_S * 10  # a machine that joins fewer than the limit allows
-    assert is_slow or told["rate-limited"] > 10
+    assert told["rate-limited"] > 10
     assert told["rooms joined"] <= JOINS_PER_S * (10 + ATTACK_S + 2)

@@ -85,11 +85,14 @@ def test_nothing_is_lost_when_a_node_fails_over_and_comes_back(system: Couchbase
     bucket = system.mock.bucket
     with nothing_goes_wrong(system, f"a node failed over for {FAILOVER_S:g} s") as (crowd, _):
         for node in range(system.mock.nodes if IS_LONG else 1):
+            waiting: list[int] = []
             steps = {
                 0.5: lambda node=node: bucket.failover(node),
+                0.4 + FAILOVER_S: lambda waiting=waiting: waiting.append(crowd.sent - crowd.confirmed),
                 0.5 + FAILOVER_S: lambda node=node: bucket.respawn(node),
             }
             crowd.talk(FAILOVER_S + 1, at=steps)
+            assert waiting[0] > 0, "no write missed the node's copies"
 
 
 def test_nothing_is_lost_when_all_nodes_are_too_busy(system: CouchbaseSystem) -> None:

@@ -84,8 +84,11 @@ def test_the_note_stays_when_telling_fails(broker, announcer, fault):
 
 
 def test_a_note_that_cannot_be_dropped_is_left_when_redis_is_away(broker, announcer):
+    broker.intend(INTENT)
     broker.fault = BrokerUnavailable("forget")
     announcer.drop(INTENT)
+    broker.fault = None
+    assert broker.overdue(0) == [INTENT]
 
 
 def test_servers_acknowledge_a_telling_by_its_token_when_it_is_awaited(announcer):

@@ -82,7 +82,9 @@ def test_a_negative_answer_comes_from_the_store_when_the_set_is_old(keeping, roo
     each = keeping.another()
     each.require("group", "ann")  # the set holds ann and bob
     keeping.changes.put_member("group", "ann", "cy", None)
+    assert not each.is_known("group", "cy")
     each.require("group", "cy")
+    assert each.is_known("group", "cy")
 
 
 def test_a_member_is_looked_up_again_when_the_minute_is_over(keeping, rooms, monkeypatch):

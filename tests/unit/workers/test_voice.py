@@ -29,9 +29,18 @@ def test_json_lines_get_the_part_as_a_field_and_text_becomes_json():
 
 
 def test_it_goes_on_when_nobody_reads():
-    stream = io.StringIO()
-    stream.close()
-    Voice("text", 6, stream).say("ready")
+    class Gone(io.StringIO):
+        tries = 0
+
+        def write(self, _text: str) -> int:
+            self.tries += 1
+            raise BrokenPipeError
+
+    stream = Gone()
+    voice = Voice("text", 6, stream)
+    voice.say("ready")
+    voice.say("still here")
+    assert stream.tries == 2
 
 
 def test_pieces_become_lines_and_empty_ones_are_dropped():

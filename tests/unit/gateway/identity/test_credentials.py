@@ -18,4 +18,6 @@ def test_an_address_is_refused_when_it_has_a_token(name):
 
 @pytest.mark.parametrize("parameters", [(), ("ticket",), ("tokens", "before"), ("",)])
 def test_an_address_is_taken_when_it_has_no_token(parameters):
-    refuse_token_in_address(parameters)  # raises nothing
+    refuse_token_in_address(parameters)
+    with pytest.raises(Unauthenticated):  # one more name, and it is another address
+        refuse_token_in_address((*parameters, "token"))
