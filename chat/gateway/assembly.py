@@ -61,7 +61,7 @@ from chat.gateway.threads import ThreadPages
 from chat.gateway.typing import Typing
 from chat.gateway.writer import write_all
 from chat.hub import Hub, Statuses
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.protocol.frames import text_frame
 from chat.services.accept import AcceptService
 from chat.services.amending import Amending
@@ -223,12 +223,12 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         presence,
         amending,
         lambda session, token: expiry.refresh(session, authenticator.verify(token)),
-        quick={codec.Typing: typing.act},
+        quick={commands.Typing: typing.act},
         slow={
-            codec.Typing: typing.act_slowly,
-            codec.MarkSeen: reading.mark,
-            codec.GetUnread: reading.get_unread,
-            codec.GetReplies: thread_pages.get_replies,
+            commands.Typing: typing.act_slowly,
+            commands.MarkSeen: reading.mark,
+            commands.GetUnread: reading.get_unread,
+            commands.GetReplies: thread_pages.get_replies,
         },
         on_sent=typing.stop,
         on_left=typing.stop,

@@ -25,7 +25,8 @@ from chat.gateway.session import INBOX_LIMIT, Session
 from chat.hub import Hub
 from chat.model.clock import now_ms, rfc3339
 from chat.model.ids import MessageRef
-from chat.protocol import codec
+from chat.protocol import codec, commands
+from chat.protocol.fields import Position
 from chat.services.amending import Amending, ref_of
 from chat.services.fates import Fates
 from chat.services.history import History, Page
@@ -97,23 +98,23 @@ class Dispatcher:
         """Act on what came before the session was welcomed, then on frames as they come."""
         gevent.spawn(self._act_in_turn, session, None)
 
-    def _decoded(self, session: Session, payload: bytes) -> codec.Command | None:
+    def _decoded(self, session: Session, payload: bytes) -> commands.Command | None:
         try:
             return codec.decode(payload)
         except codec.Refused as refused:
             session.refuse(refused.cause, refused.event, refused.ack)
             return None
 
-    def _act_at_once(self, session: Session, command: codec.Command) -> bool:
+    def _act_at_once(self, session: Session, command: commands.Command) -> bool:
         """Act on a command that needs no waiting; return False for one that does."""
         try:
-            if type(command) is codec.Send:
+            if type(command) is commands.Send:
                 if not self.membership.is_known(command.data.room, session.user_id):
                     return False
                 self._pass_to_sending(session, command)
-            elif type(command) is codec.Heartbeat:
+            elif type(command) is commands.Heartbeat:
                 self._beat(session, command)
-            elif type(command) is codec.Leave:
+            elif type(command) is commands.Leave:
                 self._leave(session, command)
             else:
                 quick = self.quick.get(type(command))
@@ -122,7 +123,7 @@ class Dispatcher:
             session.refuse(exc, codec.event_of(command), command.ack)
         return True
 
-    def _act_in_turn(self, session: Session, command: codec.Command | None) -> None:
+    def _act_in_turn(self, session: Session, command: commands.Command | None) -> None:
         """Act on a slow command and then on what came behind it."""
         try:
             while True:
@@ -138,7 +139,7 @@ class Dispatcher:
             session.is_busy = False
             session.connection.resume_reading()
 
-    def _act_slowly(self, session: Session, command: codec.Command) -> None:
+    def _act_slowly(self, session: Session, command: commands.Command) -> None:
         try:
             slow = self.slow.get(type(command))
             result = slow(session, command) if slow else _SLOW[type(command)](self, session, command)
@@ -148,18 +149,18 @@ class Dispatcher:
         if result is not None and command.ack is not None:
             session.tell(codec.ack_frame(command.ack, result))
 
-    def _send(self, session: Session, command: codec.Send) -> None:
+    def _send(self, session: Session, command: commands.Send) -> None:
         self._require(session, command.data.room)
         self._pass_to_sending(session, command)
 
-    def _pass_to_sending(self, session: Session, command: codec.Send) -> None:
+    def _pass_to_sending(self, session: Session, command: commands.Send) -> None:
         self.sending.send(session, command)
         self.on_sent(session, command.data.room)
 
-    def _authenticate(self, session: Session, command: codec.Authenticate) -> dict[str, Any]:
+    def _authenticate(self, session: Session, command: commands.Authenticate) -> dict[str, Any]:
         return self.refresh(session, command.data.token)
 
-    def _join(self, session: Session, command: codec.Join) -> None:
+    def _join(self, session: Session, command: commands.Join) -> None:
         room_ids = list(dict.fromkeys(command.data.rooms))
         if len(session.rooms | set(room_ids)) > self.rooms_per_socket:
             raise LimitReached(f"at most {self.rooms_per_socket} rooms a connection; leave some", field="roomIds")
@@ -180,7 +181,7 @@ class Dispatcher:
             session.connection.send_frame(settled)
 
     def _join_all(
-        self, session: Session, since: dict[str, codec.Position | None], checked_at: float, *, is_told: bool
+        self, session: Session, since: dict[str, Position | None], checked_at: float, *, is_told: bool
     ) -> tuple[dict[str, Joined], dict[str, dict[str, int]]]:
         """Join rooms, or none of them: what a failure finds joined for this request is left again."""
         present = set(session.rooms)
@@ -195,7 +196,7 @@ class Dispatcher:
             raise
         return joined, standings
 
-    def _leave(self, session: Session, command: codec.Leave) -> None:
+    def _leave(self, session: Session, command: commands.Leave) -> None:
         left = []
         for room_id in command.data.rooms:
             room = self.hub.rooms.get(room_id)
@@ -207,7 +208,7 @@ class Dispatcher:
         if command.ack is not None:
             session.tell(codec.ack_frame(command.ack, {"roomIds": left}))
 
-    def _get_messages(self, session: Session, command: codec.GetMessages) -> dict[str, Any]:
+    def _get_messages(self, session: Session, command: commands.GetMessages) -> dict[str, Any]:
         data = command.data
         self._require(session, data.room)
         before = data.before if isinstance(data.before, int) else None
@@ -216,23 +217,23 @@ class Dispatcher:
         self._require(session, data.room)  # who was removed while it was read gets nothing more
         return page_result(page)
 
-    def _get_fate(self, session: Session, command: codec.GetFate) -> dict[str, Any]:
+    def _get_fate(self, session: Session, command: commands.GetFate) -> dict[str, Any]:
         self._require(session, command.data.room)
         fates = self.fates.of(command.data.room, session.user_id, command.data.sent)
         return {"fates": fates}
 
-    def _get_presence(self, session: Session, command: codec.GetPresence) -> dict[str, Any]:
+    def _get_presence(self, session: Session, command: commands.GetPresence) -> dict[str, Any]:
         return self.presence.look(session.user_id, session.rooms, command.data.users)
 
-    def _edit(self, session: Session, command: codec.Edit) -> dict[str, Any]:
+    def _edit(self, session: Session, command: commands.Edit) -> dict[str, Any]:
         ref = self._ref(session, command.data.message)
         return {"message": msgspec.Raw(self.amending.edit(session.user_id, ref, command.data.content))}
 
-    def _delete(self, session: Session, command: codec.Delete) -> dict[str, Any]:
+    def _delete(self, session: Session, command: commands.Delete) -> dict[str, Any]:
         self.amending.delete(session.user_id, self._ref(session, command.data.message))
         return {"messageId": command.data.message}
 
-    def _react(self, session: Session, command: codec.React) -> dict[str, Any]:
+    def _react(self, session: Session, command: commands.React) -> dict[str, Any]:
         data = command.data
         remove = data.remove if isinstance(data.remove, bool) else None
         done = self.amending.react(session.user_id, self._ref(session, data.message), data.emoji, remove)
@@ -243,7 +244,7 @@ class Dispatcher:
         self._require(session, ref.room_id)
         return ref
 
-    def _beat(self, session: Session, command: codec.Heartbeat) -> None:
+    def _beat(self, session: Session, command: commands.Heartbeat) -> None:
         self.presence.beat(session)
         told = {"serverTime": rfc3339(now_ms())}
         session.tell(codec.event_frame("heartbeat", told))
@@ -255,15 +256,15 @@ class Dispatcher:
 
 
 _SLOW: dict[type, Callable[[Dispatcher, Session, Any], Any]] = {
-    codec.Authenticate: Dispatcher._authenticate,
-    codec.Send: Dispatcher._send,
-    codec.Join: Dispatcher._join,
-    codec.Edit: Dispatcher._edit,
-    codec.Delete: Dispatcher._delete,
-    codec.React: Dispatcher._react,
-    codec.GetMessages: Dispatcher._get_messages,
-    codec.GetFate: Dispatcher._get_fate,
-    codec.GetPresence: Dispatcher._get_presence,
+    commands.Authenticate: Dispatcher._authenticate,
+    commands.Send: Dispatcher._send,
+    commands.Join: Dispatcher._join,
+    commands.Edit: Dispatcher._edit,
+    commands.Delete: Dispatcher._delete,
+    commands.React: Dispatcher._react,
+    commands.GetMessages: Dispatcher._get_messages,
+    commands.GetFate: Dispatcher._get_fate,
+    commands.GetPresence: Dispatcher._get_presence,
 }
 
 

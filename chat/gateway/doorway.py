@@ -19,7 +19,8 @@ from chat.gateway.connection import INTERNAL_ERROR, Connection, ConnectionCallba
 from chat.gateway.identity import Identity
 from chat.gateway.session import Session
 from chat.gateway.waiting import Waiting
-from chat.protocol import codec
+from chat.protocol import codec, commands
+from chat.protocol.fields import Ack
 
 REFUSED, ABUSE, TOO_LATE, GOING_AWAY = 4500, 4501, 4502, 1001
 PATIENCE_S = 5.0
@@ -43,7 +44,7 @@ class Stranger:
         self.is_gone = False
         self.is_heard = False  # its token is being looked at
 
-    def refuse(self, error: ChatError, event: str | None, ack: codec.Ack) -> None:
+    def refuse(self, error: ChatError, event: str | None, ack: Ack) -> None:
         """Tell that a frame was not taken."""
         self.connection.send_text(codec.refusal_frame(error, event, ack))
 
@@ -99,7 +100,7 @@ class Doorway:
         except codec.Refused as refused:
             self._count_fault(stranger, refused.cause, refused.event, refused.ack)
             return
-        if isinstance(command, codec.Authenticate):
+        if isinstance(command, commands.Authenticate):
             self._forget(stranger)
             stranger.is_heard = True
             connection.pause_reading()
@@ -131,7 +132,7 @@ class Doorway:
             gevent.sleep(CHECK_S)
             self.check(monotonic())
 
-    def _admit(self, stranger: Stranger, command: codec.Authenticate) -> None:
+    def _admit(self, stranger: Stranger, command: commands.Authenticate) -> None:
         try:
             self._let_in(stranger, command)
         except ChatError as exc:
@@ -144,7 +145,7 @@ class Doorway:
             log.exception("connection_failed", extra={"action": "close the connection"})
             stranger.connection.close(INTERNAL_ERROR, "internal error")
 
-    def _let_in(self, stranger: Stranger, command: codec.Authenticate) -> None:
+    def _let_in(self, stranger: Stranger, command: commands.Authenticate) -> None:
         identity = self._verify(command.data.token)
         if stranger.is_gone or self._enter is None:
             return
@@ -153,7 +154,7 @@ class Doorway:
         if command.ack is not None:
             session.tell(codec.ack_frame(command.ack, expiry.answer(session)))
 
-    def _count_fault(self, stranger: Stranger, error: ChatError, event: str | None, ack: codec.Ack) -> None:
+    def _count_fault(self, stranger: Stranger, error: ChatError, event: str | None, ack: Ack) -> None:
         stranger.refuse(error, event, ack)
         stranger.faults += 1
         if stranger.faults >= FAULTS_LIMIT:

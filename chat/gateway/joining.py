@@ -18,7 +18,7 @@ from chat.hub import Room
 from chat.model.clock import now_ms
 from chat.model.events import BatchConfirmed, new_frame_made_durable
 from chat.model.publication import RoomEvents, read_room
-from chat.protocol.codec import Position
+from chat.protocol.fields import Position
 from chat.protocol.frames import text_frame
 
 SETTLED_AFTER_S = 900  # older messages were settled before anybody who saw them could leave unsettled

@@ -11,7 +11,7 @@ from chat.gateway.session import Session
 from chat.hub import Hub
 from chat.model.cursor import Standing
 from chat.model.publication import read_unread
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.services.cursors import Pair
 from chat.services.membership import Membership
 from chat.services.seen import Seen
@@ -40,7 +40,7 @@ class Reading:
     on_asked: Callable[[str], None]
     mentions: Mentioned = _no_mentions  # how many unread messages name each user
 
-    def mark(self, session: Session, command: codec.MarkSeen) -> dict[str, Any]:
+    def mark(self, session: Session, command: commands.MarkSeen) -> dict[str, Any]:
         """Take `mark-messages-seen`."""
         data = command.data
         room_id, message_id, seq = data.room, data.message, data.number
@@ -54,7 +54,7 @@ class Reading:
         self.membership.require(room_id, user_id)
         return self._marked(room_id, user_id, seq, message_id)
 
-    def get_unread(self, session: Session, _command: codec.GetUnread) -> dict[str, Any]:
+    def get_unread(self, session: Session, _command: commands.GetUnread) -> dict[str, Any]:
         """Take `get-unread-counts`; a guest, who is a member of nothing, is told of the rooms it is in."""
         if not session.identity.is_guest:
             return self.counts_of(session.user_id)

@@ -20,7 +20,8 @@ from chat.hub import Unconfirmed, Waiting
 from chat.model.events import confirmed_frame, durable_message, new_frame
 from chat.model.ids import message_id
 from chat.model.message import message_key
-from chat.protocol import codec
+from chat.protocol import codec, commands
+from chat.protocol.fields import Ack
 from chat.services.accept import AcceptService
 from chat.services.drafting import Drafting, Outgoing
 from chat.store.base import Kind, Store
@@ -37,13 +38,13 @@ class Sending:
     store: Store
     nudge: Callable[[], None]
 
-    def send(self, session: Session, command: codec.Send) -> None:
+    def send(self, session: Session, command: commands.Send) -> None:
         """Submit one message of a member; never blocks. Raises InvalidRequest, RateLimited."""
         draft = self.drafting.draft(_outgoing(command.data), session.user_id, session.identity.name)
         self.rate.take(session.user_id)
         self.accept.submit(draft, lambda outcome: self._answer(session, command.ack, draft, outcome))
 
-    def _answer(self, session: Session, ack: codec.Ack, draft: Draft, outcome: AcceptOutcome | ChatError) -> None:
+    def _answer(self, session: Session, ack: Ack, draft: Draft, outcome: AcceptOutcome | ChatError) -> None:
         if isinstance(outcome, Accepted):
             self.nudge()
             if ack is not None:
@@ -79,7 +80,7 @@ class Sending:
             )
         )
 
-    def _answer_duplicate(self, session: Session, ack: codec.Ack, draft: Draft, known: Duplicate) -> None:
+    def _answer_duplicate(self, session: Session, ack: Ack, draft: Draft, known: Duplicate) -> None:
         """Answer a repeat with the state of the first: in the ack, or else by the event that told it."""
         if ack is not None:
             session.tell(codec.ack_frame(ack, known_result(draft, known)))
@@ -118,7 +119,7 @@ def _error(known: Duplicate) -> dict[str, Any]:
     return {"code": known.error_code, "message": known.error_text, "retryable": False}
 
 
-def _outgoing(data: codec.SendData) -> Outgoing:
+def _outgoing(data: commands.SendData) -> Outgoing:
     return Outgoing(
         data.room,
         data.content,

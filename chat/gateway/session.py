@@ -10,6 +10,7 @@ from chat.gateway.connection import Connection
 from chat.gateway.identity import Identity
 from chat.gateway.writer import Writer
 from chat.protocol import codec
+from chat.protocol.fields import Ack
 
 INBOX_LIMIT = 64  # frames that wait behind a slow command; then the client is not read until they are done
 
@@ -39,7 +40,7 @@ class Session:
         """Send one message."""
         self.connection.send_text(payload)
 
-    def refuse(self, error: ChatError, event: str | None, ack: codec.Ack) -> None:
+    def refuse(self, error: ChatError, event: str | None, ack: Ack) -> None:
         """Tell that a request was not done."""
         self.tell(codec.refusal_frame(error, event, ack))
 

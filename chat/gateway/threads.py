@@ -7,7 +7,7 @@ from typing import Any
 
 from chat.gateway.dispatcher import page_result
 from chat.gateway.session import Session
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.services.amending import ref_of
 from chat.services.membership import Membership
 from chat.services.stored_messages import StoredMessages
@@ -22,7 +22,7 @@ class ThreadPages:
     messages: StoredMessages
     threads: Threads
 
-    def get_replies(self, session: Session, command: codec.GetReplies) -> dict[str, Any]:
+    def get_replies(self, session: Session, command: commands.GetReplies) -> dict[str, Any]:
         """Take `get-replies`."""
         data = command.data
         after = data.after if isinstance(data.after, int) else 0

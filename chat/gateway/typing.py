@@ -22,7 +22,7 @@ from chat.hub import Hub
 from chat.hub.typing import TYPING_S
 from chat.model.clock import now_ms
 from chat.model.events import typing_frame
-from chat.protocol import codec
+from chat.protocol import codec, commands
 from chat.services.membership import Membership
 
 EVERY_S = 1.0  # a user's typing in one room is told so often
@@ -56,7 +56,7 @@ class Typing:
         """Begin to tell, and to end what nobody renews."""
         gevent.spawn(self._run)
 
-    def act(self, session: Session, command: codec.Typing) -> bool:
+    def act(self, session: Session, command: commands.Typing) -> bool:
         """Take a command of somebody who is known to be a member; False when that has to be looked up."""
         if not self._membership.is_known(command.data.room, session.user_id):
             return False
@@ -65,7 +65,7 @@ class Typing:
             session.tell(codec.ack_frame(command.ack, {}))
         return True
 
-    def act_slowly(self, session: Session, command: codec.Typing) -> dict[str, object]:
+    def act_slowly(self, session: Session, command: commands.Typing) -> dict[str, object]:
         """Take a command; raises NotAMember, RoomNotFound or what the store raises."""
         room_id, is_guest = command.data.room, session.identity.is_guest
         self._membership.require(room_id, session.user_id, is_guest=is_guest)
@@ -99,7 +99,7 @@ class Typing:
             if not known.is_wanted and not known.is_told and now - known.told_at >= EVERY_S:
                 self._forget(place, known)
 
-    def _take(self, session: Session, command: codec.Typing) -> None:
+    def _take(self, session: Session, command: commands.Typing) -> None:
         room_id = command.data.room
         if not command.data.is_on:
             self.stop(session, room_id)

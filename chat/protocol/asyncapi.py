@@ -7,8 +7,10 @@ from typing import Any, get_args
 
 import msgspec
 
-from chat.protocol import codec, told
+from chat.protocol import told
 from chat.protocol.close_codes import CLOSE_CODES
+from chat.protocol.commands import Command
+from chat.protocol.fields import Either
 from chat.protocol.results import RESULTS, Answer, Refusal
 from chat.protocol.spelling import as_ecma, other_spelling, require_one_of
 
@@ -44,7 +46,7 @@ def document() -> Json:
 
 def commands() -> tuple[type, ...]:
     """Return the records of what a client may send."""
-    return get_args(codec.Command)
+    return get_args(Command)
 
 
 def events() -> tuple[type, ...]:
@@ -131,7 +133,7 @@ def _schemas() -> Json:
     schemas = msgspec.json.schema_components(records, ref_template=_REF)[1]
     for command in commands():
         data = next(each.type for each in msgspec.structs.fields(command) if each.name == "data")
-        groups = [each.names for each in vars(data).values() if isinstance(each, codec.Either)]
+        groups = [each.names for each in vars(data).values() if isinstance(each, Either)]
         schemas[data.__name__] = require_one_of(schemas[data.__name__], groups)
     described: Json = as_ecma(schemas)
     return described

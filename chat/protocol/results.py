@@ -7,7 +7,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.protocol.told import Failure, Fault, Message, Reactions, Seq, Time
 
 R = TypeVar("R")
@@ -163,19 +163,19 @@ class Refusal(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event"
 
 
 RESULTS: dict[type[Struct], type[Struct]] = {
-    codec.Authenticate: Authenticated,
-    codec.Join: Joined,
-    codec.Leave: Left,
-    codec.Send: Sent,
-    codec.Edit: Edited,
-    codec.Delete: Deleted,
-    codec.React: Reacted,
-    codec.GetMessages: Messages,
-    codec.GetReplies: Messages,
-    codec.GetFate: Fates,
-    codec.GetPresence: Presences,
-    codec.Typing: Done,
-    codec.MarkSeen: Seen,
-    codec.GetUnread: Unread,
-    codec.Heartbeat: Beaten,
+    commands.Authenticate: Authenticated,
+    commands.Join: Joined,
+    commands.Leave: Left,
+    commands.Send: Sent,
+    commands.Edit: Edited,
+    commands.Delete: Deleted,
+    commands.React: Reacted,
+    commands.GetMessages: Messages,
+    commands.GetReplies: Messages,
+    commands.GetFate: Fates,
+    commands.GetPresence: Presences,
+    commands.Typing: Done,
+    commands.MarkSeen: Seen,
+    commands.GetUnread: Unread,
+    commands.Heartbeat: Beaten,
 }

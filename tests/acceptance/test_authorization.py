@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from chat.protocol import codec
+from chat.protocol import commands
 from tests.support.cast import Cast, event_data, route_request
 from tests.support.chat_system import LoneServer
 from tests.support.gevent_run import run_in_gevent
@@ -63,7 +63,7 @@ def acting(who: str, room: str) -> str:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-@pytest.mark.parametrize("event", codec.EVENTS)
+@pytest.mark.parametrize("event", commands.EVENTS)
 def test_an_event_is_answered_as_the_table_says(cast: Cast, event: str, room: str) -> None:
     wanted = {who: expected(event, who, room) for who in PEOPLE}
     found = {}
@@ -116,7 +116,7 @@ def test_what_is_for_development_is_not_there(cast: Cast) -> None:
 
 @pytest.mark.parametrize("mode", ["jwt", "dev"])
 def test_no_event_and_no_route_is_without_a_row(mode: str) -> None:
-    assert set(codec.EVENTS) == EVENTS.keys()
+    assert set(commands.EVENTS) == EVENTS.keys()
     routes = set(run_in_gevent(routes_of, mode))
     in_dev = IN_DEV_ONLY | {"WS /ws/echo"} if mode == "dev" else set()
     rows = {each.partition("#")[0] for each in ROUTES}
@@ -125,7 +125,7 @@ def test_no_event_and_no_route_is_without_a_row(mode: str) -> None:
 
 # --- `dev` mode, where it differs: guests, and rooms that are made by coming in
 
-GUEST_IN_A_CHANNEL = dict.fromkeys(codec.EVENTS, OK) | {
+GUEST_IN_A_CHANNEL = dict.fromkeys(commands.EVENTS, OK) | {
     "authenticate": "unauthenticated",
     "edit-chat-message": "forbidden",
     "delete-chat-message": "forbidden",
@@ -144,7 +144,7 @@ def dev_cast() -> Iterator[Cast]:
         cast.close()
 
 
-@pytest.mark.parametrize("event", codec.EVENTS)
+@pytest.mark.parametrize("event", commands.EVENTS)
 def test_a_guest_is_in_every_channel_and_in_nothing_else(dev_cast: Cast, event: str) -> None:
     def asked(room: str) -> str:
         place = dev_cast.place(room, is_fresh=room == "unknown")
@@ -159,7 +159,7 @@ def test_a_guest_is_in_every_channel_and_in_nothing_else(dev_cast: Cast, event: 
     assert asked("unknown") == made
 
 
-@pytest.mark.parametrize("event", codec.EVENTS)
+@pytest.mark.parametrize("event", commands.EVENTS)
 def test_whoever_comes_to_an_unknown_room_makes_it_in_dev_mode(dev_cast: Cast, event: str) -> None:
     place = dev_cast.place("unknown", is_fresh=True)
     found = dev_cast.ask("stranger", event, event_data(dev_cast, event, "stranger", place))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.protocol import codec, told
+from chat.protocol import commands, told
 from tests.support.chat_client import ChatClient
 from tests.support.chat_system import ChatSystem, LoneServer
 
@@ -36,7 +36,7 @@ def test_stats_tell_what_the_contract_names(system: ChatSystem, room: str) -> No
 def test_the_description_of_the_socket_names_every_event(system: ChatSystem) -> None:
     described = system.get("/api/v1/asyncapi.json")
     assert described.status_code == 200
-    assert {name for name in [*TOLD, *codec.EVENTS] if f'"{name}"' not in described.text} == set()
+    assert {name for name in [*TOLD, *commands.EVENTS] if f'"{name}"' not in described.text} == set()
 
 
 def test_everyone_is_told_to_come_back_before_a_planned_stop(system: ChatSystem) -> None:
@@ -54,7 +54,7 @@ def test_everyone_is_told_to_come_back_before_a_planned_stop(system: ChatSystem)
         assert server.process.wait(10) == 0
 
 
-@pytest.mark.parametrize("event", sorted({*TOLD, *codec.EVENTS}))
+@pytest.mark.parametrize("event", sorted({*TOLD, *commands.EVENTS}))
 def test_each_event_is_named_by_a_test_with_a_real_socket(event: str) -> None:
     assert any(f'"{event}"' in path.read_text() for path in HERE.glob("test_*.py"))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from chat.gateway.rate import UserRate
 from chat.gateway.sending import Sending
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.services.accept import AcceptService
 from chat.services.drafting import Drafting
 from tests.support.local_server import ROOM
@@ -30,8 +30,8 @@ class Desk:
 
     def send(self, temp_id: str = "t1", ack: int | None = 7, **more: Any) -> list[dict[str, Any]]:
         """Send one message and let the broker answer."""
-        data = codec.SendData(content="hi", roomId=ROOM, temp_id=temp_id, **more)
-        self.sending.send(self.client.session, codec.Send(data, ack))
+        data = commands.SendData(content="hi", roomId=ROOM, temp_id=temp_id, **more)
+        self.sending.send(self.client.session, commands.Send(data, ack))
         self.server.broker.answer()
         return self.client.told()
 

@@ -23,7 +23,7 @@ from chat.gateway.writer import write_all
 from chat.hub import Hub, Room
 from chat.model.ids import MessageRef, parse_message_id
 from chat.model.publication import read_user
-from chat.protocol.codec import Position
+from chat.protocol.fields import Position
 from chat.protocol.frames import text_frame
 from chat.services.amending import Amending
 from chat.services.announcing import Announcer

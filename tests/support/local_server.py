@@ -13,7 +13,7 @@ from chat.gateway.rooms import LocalRooms
 from chat.gateway.writer import write_all
 from chat.hub import Hub, Room
 from chat.model.events import split_frame
-from chat.protocol.codec import Position
+from chat.protocol.fields import Position
 from chat.protocol.frames import text_frame
 from tests.support.memory import LocalClient, MemoryBroker, MemoryRelay, draft, turn
 

@@ -14,7 +14,7 @@ from chat.errors import InvalidRequest, Unauthenticated
 from chat.gateway.identity import Identity
 from chat.gateway.rest.queries import names_of
 from chat.model.ids import ID_PATTERN, is_id
-from chat.protocol.codec import ID_MEND
+from chat.protocol.fields import ID_MEND
 
 T = TypeVar("T")
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])

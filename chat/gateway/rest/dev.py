@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from chat.gateway.identity import NAME_LIMIT, Authenticator
 from chat.gateway.rest.bodies import answer, read_body
 from chat.gateway.rest.operations import Operation
-from chat.protocol.codec import Id
+from chat.protocol.fields import Id
 
 
 class WantedToken(msgspec.Struct, frozen=True):

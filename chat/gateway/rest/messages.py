@@ -13,7 +13,7 @@ from chat.gateway.rest.bodies import answer, checked_id, no_content, read_body, 
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.model.ids import MessageRef
-from chat.protocol.codec import PAGE_LIMIT, Id
+from chat.protocol.fields import PAGE_LIMIT, Id
 from chat.protocol.results import Messages, Sent
 from chat.protocol.told import Message, Reactions, Time
 from chat.services.amending import Amending, ref_of

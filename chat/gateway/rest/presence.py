@@ -11,7 +11,7 @@ from chat.gateway.presence import LivePresence
 from chat.gateway.rest.bodies import private_answer, who
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
-from chat.protocol.codec import PRESENCE_LIMIT, Id
+from chat.protocol.fields import PRESENCE_LIMIT, Id
 from chat.protocol.results import Presences
 
 

@@ -10,7 +10,7 @@ from flask import request
 from msgspec.inspect import IntType, ListType, StructType, UnionType, type_info
 
 from chat.errors import InvalidRequest
-from chat.protocol.codec import ID_MEND
+from chat.protocol.fields import ID_MEND
 from chat.protocol.spelling import other_spelling
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from chat.gateway.rest.bodies import answer, checked_id, read_body, who
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.model.clock import rfc3339
-from chat.protocol.codec import Id
+from chat.protocol.fields import Id
 from chat.protocol.results import Count, Unread
 from chat.protocol.told import Time
 from chat.services.rooms import Rooms

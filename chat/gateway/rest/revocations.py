@@ -10,7 +10,7 @@ from chat.gateway.rest.bodies import answer, read_body, who
 from chat.gateway.rest.operations import Operation
 from chat.gateway.revocations import Revocations
 from chat.model.clock import rfc3339
-from chat.protocol.codec import Id
+from chat.protocol.fields import Id
 from chat.protocol.told import Time
 
 

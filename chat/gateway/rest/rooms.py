@@ -12,7 +12,7 @@ from chat.gateway.rest.bodies import answer, checked_id, no_content, read_body, 
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.model.room import RoomType, room_as_told
-from chat.protocol.codec import Id
+from chat.protocol.fields import Id
 from chat.protocol.told import Message, Room
 from chat.services import roles
 from chat.services.room_changes import RoomChanges

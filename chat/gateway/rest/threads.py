@@ -12,7 +12,7 @@ from chat.gateway.rest.messages import MESSAGE, SeqBound
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.gateway.threads import ThreadPages
-from chat.protocol.codec import PAGE_LIMIT
+from chat.protocol.fields import PAGE_LIMIT
 from chat.protocol.results import Messages
 
 

@@ -14,7 +14,7 @@ from chat.gateway.dispatcher import Dispatcher
 from chat.gateway.rate import JoinRate
 from chat.gateway.session import INBOX_LIMIT
 from chat.model.room import RoomType
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.services.amending import Reacted
 from chat.services.fates import Fates
 from chat.services.history import History
@@ -363,7 +363,7 @@ def test_commands_of_other_modules_are_passed_on_quick_or_slow(counter):
         seen.append("slow")
         return {"done": True}
 
-    routes = {codec.Typing: quick}, {codec.Typing: slow}
+    routes = {commands.Typing: quick}, {commands.Typing: slow}
     counter.dispatcher = replace(counter.dispatcher, quick=routes[0], slow=routes[1])
     ann = counter.client()
     assert counter.ask(ann, "chat-typing", {"roomId": ROOM, "isTyping": True}) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chat.errors import BrokerUnavailable, NotAMember
 from chat.gateway import joining
 from chat.gateway.joining import SETTLED_EVENTS, Joining
-from chat.protocol.codec import Position
+from chat.protocol.fields import Position
 from tests.support.local_server import ROOM, offsets, serving
 
 

@@ -15,7 +15,7 @@ from chat.gateway.rest import problems
 from chat.gateway.rest import reading as rest_reading
 from chat.model.cursor import Standing
 from chat.model.publication import unread_payload
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.services.seen import Viewer
 from tests.support.local_server import ROOM, serving
 
@@ -84,8 +84,8 @@ def scene() -> Iterator[Scene]:
         yield Scene(server)
 
 
-def marking(**what: Any) -> codec.MarkSeen:
-    return codec.MarkSeen(codec.MarkSeenData(roomId=ROOM, **what))
+def marking(**what: Any) -> commands.MarkSeen:
+    return commands.MarkSeen(commands.MarkSeenData(roomId=ROOM, **what))
 
 
 def test_a_mark_names_a_message_or_a_number(scene: Scene) -> None:
@@ -114,13 +114,13 @@ def test_a_guest_is_told_of_the_rooms_it_has_joined(scene: Scene) -> None:
     ann, guest = scene.server.client("ann"), scene.server.client("guest-1")
     guest.session.identity = Identity("guest-1", "guest-1", is_guest=True)
     scene.server.join(guest)
-    assert scene.reading.get_unread(guest.session, codec.GetUnread()) == {
+    assert scene.reading.get_unread(guest.session, commands.GetUnread()) == {
         "total": 1,
         "rooms": {ROOM: 1},
         "mentions": {},
         "totalMentions": 0,
     }
-    told = scene.reading.get_unread(ann.session, codec.GetUnread())
+    told = scene.reading.get_unread(ann.session, commands.GetUnread())
     assert told == COUNTS
     assert scene.services.asked == ["ann"]
     assert scene.reading.standings(ann.session, [ROOM]) == {ROOM: {"read_seq": 2, "unread": 1}}

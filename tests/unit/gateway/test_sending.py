@@ -5,7 +5,7 @@ import pytest
 from chat.errors import InvalidRequest, RateLimited, StoreUnavailable
 from chat.model.events import document
 from chat.model.message import message_key
-from chat.protocol import codec
+from chat.protocol import commands
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
 from tests.support.desk import Desk
@@ -133,8 +133,8 @@ def test_a_cold_room_is_warmed_on_the_way_when_someone_sends(desk):
 def test_names_are_taken_in_both_spellings_when_a_message_is_sent(desk):
     first, _ = desk.send("one")
     real_id = first["data"]["result"]["id"]
-    data = codec.SendData(content="hi", room_id=ROOM, tempId="two", replyTo=real_id)
-    desk.sending.send(desk.client.session, codec.Send(data, 8))
+    data = commands.SendData(content="hi", room_id=ROOM, tempId="two", replyTo=real_id)
+    desk.sending.send(desk.client.session, commands.Send(data, 8))
     desk.server.broker.answer()
     ack, shown = desk.client.told()
     assert ack["data"]["result"]["tempId"] == "two"

@@ -14,7 +14,7 @@ from chat.gateway import typing as typing_module
 from chat.gateway.typing import EVERY_S, Typing
 from chat.hub.typing import TYPING_S
 from chat.model.publication import passing
-from chat.protocol import codec
+from chat.protocol import commands
 from tests.support.local_server import ROOM, serving
 from tests.support.memory import draft
 
@@ -50,7 +50,7 @@ class Scene:
 
     def types(self, is_on: bool = True, client: Any = None, after_s: float = 0) -> None:
         self.now += after_s
-        command = codec.Typing(codec.TypingData(roomId=ROOM, isTyping=is_on))
+        command = commands.Typing(commands.TypingData(roomId=ROOM, isTyping=is_on))
         assert self.typing.act((client or self.ann).session, command)
         self.typing.flush()
 
@@ -162,7 +162,7 @@ def test_it_goes_on_when_another_connection_of_the_user_types(scene):
 
 def test_a_stranger_types_nowhere(scene):
     eve = scene.server.client("eve")
-    command = codec.Typing(codec.TypingData(roomId=ROOM, isTyping=True))
+    command = commands.Typing(commands.TypingData(roomId=ROOM, isTyping=True))
     assert not scene.typing.act(eve.session, command)
     with pytest.raises(NotAMember):
         scene.typing.act_slowly(eve.session, command)

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from chat.errors import InvalidRequest
-from chat.protocol import asyncapi, codec, results
+from chat.protocol import asyncapi, codec, commands, results
+from chat.protocol.fields import Either
 from chat.protocol.spelling import other_spelling
 
 OFFICIAL = Path(__file__).parents[2] / "node/node_modules/@asyncapi/specs/schemas/3.0.0-without-$id.json"
@@ -60,7 +61,7 @@ def test_the_document_is_one_by_the_schema_of_its_authors() -> None:
 
 
 def test_every_command_of_the_decoder_is_described() -> None:
-    assert operations("receive").keys() == {f"client.{event}" for event in codec.EVENTS}
+    assert operations("receive").keys() == {f"client.{event}" for event in commands.EVENTS}
     assert operations("receive")["client.join-chat-rooms"] == "joinChatRooms"
     assert operations("send")["server.new-chat-message"] == "onNewChatMessage"
 
@@ -70,7 +71,7 @@ def test_every_operation_says_what_it_is_for(name: str) -> None:
     assert DOCUMENT["operations"][name]["summary"].endswith((".", "`."))
 
 
-@pytest.mark.parametrize("event", codec.EVENTS)
+@pytest.mark.parametrize("event", commands.EVENTS)
 def test_every_command_is_answered_by_its_result_or_a_refusal(event: str) -> None:
     reply = DOCUMENT["operations"][operations("receive")[f"client.{event}"]]["reply"]
     answer, refusal = (each["$ref"].rpartition("/")[2] for each in reply["messages"])
@@ -95,7 +96,7 @@ def test_answer_and_refusal_are_told_apart() -> None:
 @pytest.mark.parametrize("command", asyncapi.commands(), ids=asyncapi.event_of)
 def test_a_name_in_two_spellings_is_wanted_in_one_when_it_can_not_be_null(command: type) -> None:
     data = next(each.type for each in msgspec.structs.fields(command) if each.name == "data")
-    declared = {name for each in vars(data).values() if isinstance(each, codec.Either) for name in each.names}
+    declared = {name for each in vars(data).values() if isinstance(each, Either) for name in each.names}
     names = {each.name: each for each in msgspec.structs.fields(data)}
     pairs = {name for name in names if other_spelling(name) in names and other_spelling(name) != name}
     wanted = {name for name in pairs if type(None) not in get_args(names[name].type)}
@@ -121,7 +122,7 @@ def test_close_codes_are_told() -> None:
 def test_schema_and_decoder_agree(frame: dict[str, Any], is_taken: bool) -> None:
     try:
         command = codec.decode(json.dumps(frame).encode())
-        assert isinstance(command, codec.Send)
+        assert isinstance(command, commands.Send)
         assert command.data.room
     except (codec.Refused, InvalidRequest):
         assert not is_taken

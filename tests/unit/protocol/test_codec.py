@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chat.errors import BrokerUnavailable, InvalidRequest, RateLimited
-from chat.protocol import codec
+from chat.protocol import codec, commands
 
 SEND = {"roomId": "r", "content": "hi"}
 
@@ -30,7 +30,7 @@ def nested(depth: int) -> bytes:
 # Anything at all is either a command or refused, and a refusal can be told.
 WORDS = st.sampled_from(
     [
-        *codec.EVENTS,
+        *commands.EVENTS,
         "event",
         "data",
         "ack",
@@ -58,7 +58,7 @@ def is_taken_or_refused(payload: bytes) -> None:
     except codec.Refused as error:
         told = error
     else:
-        assert type(command).__struct_config__.tag in codec.EVENTS
+        assert type(command).__struct_config__.tag in commands.EVENTS
         return
     assert told.cause.field
     assert told.cause.code == "invalid"
@@ -85,44 +85,9 @@ def test_arbitrary_json_is_taken_or_refused_and_nothing_else_is_raised_when_it_i
     is_taken_or_refused(json.dumps(value).encode())  # also NaN, Infinity and lone surrogates
 
 
-@given(st.sampled_from(codec.EVENTS), VALUES, VALUES)
+@given(st.sampled_from(commands.EVENTS), VALUES, VALUES)
 def test_known_events_are_taken_or_refused_when_their_data_is_anything(event, data, ack):
     is_taken_or_refused(json.dumps({"event": event, "data": data, "ack": ack}).encode())
-
-
-BOTH_SPELLINGS = [
-    ("join-chat-rooms", "roomIds", "room_ids", ["a", "b"], lambda data: data.rooms),
-    ("leave-chat-rooms", "roomIds", "room_ids", ["a"], lambda data: data.rooms),
-    ("send-chat-message", "roomId", "room_id", "a", lambda data: data.room),
-    ("get-messages", "roomId", "room_id", "a", lambda data: data.room),
-    ("get-send-fate", "roomId", "room_id", "a", lambda data: data.room),
-    ("get-send-fate", "temp_ids", "tempIds", ["t1"], lambda data: data.sent),
-    ("get-presence", "userIds", "user_ids", ["u1"], lambda data: data.users),
-]
-
-
-@pytest.mark.parametrize(("event", "name", "other", "value", "read"), BOTH_SPELLINGS)
-def test_a_name_is_taken_in_both_spellings_when_it_is_sent(event, name, other, value, read):
-    rest = {"content": "hi"} if event.startswith("send") else {}
-    for spelling in (name, other):
-        assert read(codec.decode(frame(event, {**rest, spelling: value})).data) == value
-
-
-@pytest.mark.parametrize(("event", "name", "other", "value", "read"), BOTH_SPELLINGS)
-def test_the_missing_name_is_told_when_neither_spelling_is_sent(event, name, other, value, read):
-    rest = {"content": "hi"} if event.startswith("send") else {}
-    with pytest.raises(InvalidRequest) as caught:
-        read(codec.decode(frame(event, rest)).data)
-    assert caught.value.field == name
-
-
-@pytest.mark.parametrize(("one", "other"), [("temp_id", "tempId"), ("reply_to", "replyTo")])
-def test_optional_names_are_taken_in_both_spellings_when_they_are_sent(one, other):
-    for name in (one, other):
-        command = codec.decode(frame("send-chat-message", {**SEND, name: "x"}))
-        assert isinstance(command, codec.Send)
-        assert getattr(command.data, name) == "x"
-        assert codec.decode(frame("send-chat-message", {**SEND, name: None}))
 
 
 @pytest.mark.parametrize(
@@ -242,16 +207,3 @@ def test_a_failure_says_that_it_may_be_tried_again_when_it_is_temporary():
         "r",
         True,
     )
-
-
-def test_data_may_be_left_out_when_an_event_needs_none():
-    assert codec.decode(b'{"event":"heartbeat"}') == codec.Heartbeat()
-    assert codec.decode(b'{"event":"heartbeat","data":{"x":1}}') == codec.Heartbeat()
-
-
-def test_a_position_is_read_when_a_client_comes_back():
-    command = codec.decode(
-        frame("join-chat-rooms", {"roomIds": ["a"], "since": {"a": {"epoch": "e", "offset": 0}}})
-    )
-    assert isinstance(command, codec.Join)
-    assert command.data.since == {"a": codec.Position("e", 0)}

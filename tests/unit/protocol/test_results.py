@@ -5,11 +5,11 @@ from typing import get_args
 import msgspec
 import pytest
 
-from chat.protocol import codec, results
+from chat.protocol import commands, results
 
 
 def test_every_command_has_a_result() -> None:
-    assert set(results.RESULTS) == set(get_args(codec.Command))
+    assert set(results.RESULTS) == set(get_args(commands.Command))
 
 
 @pytest.mark.parametrize("record", results.RESULTS.values(), ids=lambda each: each.__name__)

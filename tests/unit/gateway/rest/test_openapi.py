@@ -9,7 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from chat.gateway.rest import openapi
 from chat.gateway.rest.operations import Operation
-from chat.protocol.codec import Id
+from chat.protocol.fields import Id
 
 
 class Wanted(msgspec.Struct):

@@ -9,7 +9,7 @@ from flask import Flask
 from chat.errors import InvalidRequest
 from chat.gateway import catalogue
 from chat.gateway.rest.queries import names_of, read_query
-from chat.protocol.codec import Id
+from chat.protocol.fields import Id
 from chat.protocol.spelling import other_spelling
 
 APP = Flask(__name__)
