@@ -145,19 +145,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     unconfirmed = hub.unconfirmed
     settler = Settler(hub, unconfirmed, broker.log, store, nudge)
     rooms = LocalRooms(hub, broker.log, cold_start.locate, lambda room: lobby.on_unresumable(room), settler.kick)
-
-    def again(channel: str) -> None:
-        rooms.subscribed_again(channel)
-        presence.heard_again(channel)
-
-    relay = Relay(
-        Wire(broker.address),
-        lambda channel, payload: _publish(broker.client, channel, payload),
-        node_id,
-        on_lost=lambda: _all(cut_offs.connection_lost, rooms.connection_lost, preferences.forget_all),
-        on_again=again,
-        on_turn=lambda: _all(cut_offs.renew_trust, hub.flush),
-    )
+    relay = Relay(Wire(broker.address), lambda channel, payload: _publish(broker.client, channel, payload), node_id)
     room_list = RoomList(domain_rooms, store, broker.members, lambda *asked: unread_of(*asked))
     presence = _presence(settings, broker, hub, store, room_list, node_id)
     cut_offs = CutOffs(
@@ -178,6 +166,9 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         lambda user_id: relay.is_connected and hub.has_user(user_id),
         lambda user_id: _publish(broker.client, keys.user_channel(user_id), b"settings"),
     )
+    relay.on_lost = cut_offs.connection_lost, rooms.connection_lost, preferences.forget_all
+    relay.on_again = rooms.subscribed_again, presence.heard_again
+    relay.on_turn = cut_offs.renew_trust, hub.flush
 
     def on_raised(user_id: str, room_id: str) -> None:
         seen_nudge()
@@ -345,11 +336,6 @@ def _told_limits(settings: Settings) -> dict[str, int]:
         "contentBytes": limits.content_limit_bytes,
         "roomsPerSocket": limits.rooms_per_socket,
     }
-
-
-def _all(*calls: Callable[[], None]) -> None:
-    for call in calls:
-        call()
 
 
 def _ping(client: redis.Redis) -> None:

@@ -34,26 +34,17 @@ OnMessage = Callable[[bytes], None]
 class Relay:
     """The one subscriber of a server process.
 
-    `on_lost()` is called when the connection ends, `on_again(channel)` when a channel is subscribed once more
-    after that, `on_turn()` after each batch of messages.
+    Who wants to know is named before the start: each of `on_lost` is called when the connection ends, each of
+    `on_again` with a channel that is subscribed once more after that, each of `on_turn` after a batch of messages.
     """
 
-    def __init__(
-        self,
-        wire: Wire,
-        publish: Callable[[str, bytes], Any],
-        node_id: str,
-        *,
-        on_lost: Callable[[], None],
-        on_again: Callable[[str], None],
-        on_turn: Callable[[], None],
-    ) -> None:
+    def __init__(self, wire: Wire, publish: Callable[[str, bytes], Any], node_id: str) -> None:
         self._wire = wire
         self._publish = publish
         self._pulse_channel = keys.node_channel(node_id)
-        self._on_lost = on_lost
-        self._on_again = on_again
-        self._on_turn = on_turn
+        self.on_lost: tuple[Callable[[], None], ...] = ()
+        self.on_again: tuple[Callable[[str], None], ...] = ()
+        self.on_turn: tuple[Callable[[], None], ...] = ()
         self._handlers: dict[bytes, OnMessage] = {self._pulse_channel.encode(): lambda _: None}
         self._confirmed: dict[bytes, Event] = {}
         self._known: set[bytes] = set()  # channels that were subscribed once, on whatever connection
@@ -141,7 +132,8 @@ class Relay:
         self._wire.close()
         for confirmed in self._confirmed.values():
             confirmed.clear()
-        self._on_lost()
+        for tell in self.on_lost:
+            tell()
 
     def _take_all(self) -> None:
         """Handle what one read brought; then let others run, so that a flood can't hold the loop."""
@@ -154,7 +146,8 @@ class Relay:
                     self._handle(handler, reply[2])
             elif reply[0] == b"subscribe":
                 self._take_confirmation(reply[1])
-        self._on_turn()
+        for act in self.on_turn:
+            act()
         gevent.sleep(0)
 
     def _handle(self, handler: OnMessage, payload: bytes) -> None:
@@ -169,7 +162,8 @@ class Relay:
         if confirmed is not None:
             confirmed.set()
         if name in self._known:
-            self._on_again(name.decode())
+            for tell in self.on_again:
+                tell(name.decode())
         elif name in self._handlers:
             self._known.add(name)
 

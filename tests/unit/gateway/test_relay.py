@@ -32,9 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.fixture
 def relay(clock: list[float]) -> Relay:
     wire: Any = NoWire()
-    relay = Relay(
-        wire, lambda *_: None, "n0de", on_lost=lambda: None, on_again=lambda _: None, on_turn=lambda: None
-    )
+    relay = Relay(wire, lambda *_: None, "n0de")
     relay._handlers[b"chat:members"] = lambda _: None
     return relay
 
@@ -65,3 +63,16 @@ def test_what_waited_while_the_process_stood_still_is_not_taken_for_new(relay: R
     clock[0] += SILENCE_S + 1
     with pytest.raises(ConnectionError, match="nothing was read"):
         relay._note_heard()
+
+
+def test_everyone_who_asked_is_told_in_order_when_the_link_is_lost_and_there_again(relay: Relay) -> None:
+    told: list[str] = []
+    relay.on_lost = (lambda: told.append("cut-offs"), lambda: told.append("rooms"))
+    relay.on_again = (told.append,)
+    relay._connect()
+    relay._take_confirmation(b"chat:members")
+    assert told == []
+    relay._lose(OSError("gone"))
+    relay._connect()
+    relay._take_confirmation(b"chat:members")
+    assert told == ["cut-offs", "rooms", "chat:members"]
