@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,7 +32,7 @@ from chat.gateway.identity import Authenticator
 from chat.gateway.identity.jwks import PublishedKeys
 from chat.gateway.identity.tickets import Tickets
 from chat.gateway.joining import Joining
-from chat.gateway.lobby import Lobby
+from chat.gateway.lobby import Lobby, send_to_resume
 from chat.gateway.nudge import Nudge
 from chat.gateway.posting import Posting
 from chat.gateway.presence import LivePresence
@@ -117,14 +117,6 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     domain_rooms = Rooms(store, member_limit=settings.limits.room_members)
     events = RedisEvents(broker.client, log_length=settings.path.log_length, node_id=node_id)
     announcer = Announcer(events, cold_start.warm)
-    changes = RoomChanges(
-        domain_rooms,
-        announcer,
-        broker.members,
-        lambda appended: cut_offs.wait(appended),
-        lambda user_id, room_id: recounter.moved(user_id, room_id),
-    )
-    membership = Membership(domain_rooms, broker.members, changes, is_dev=settings.auth.is_dev)
     nudge = Nudge(lambda: wake_drain(broker.client, wake_ups.drain))
     seen_nudge = Nudge(
         lambda: wake_drain(broker.client, wake_ups.seen, lease=keys.SEEN_LEASE), pause_s=SEEN_PAUSE_S
@@ -135,6 +127,8 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         broker.unread_counters.has_total,
         lambda: wake_drain(broker.client, wake_ups.recount, lease=keys.RECOUNT_LEASE),
     )
+    changes = RoomChanges(domain_rooms, announcer, broker.members, on_moved=recounter.moved)
+    membership = Membership(domain_rooms, broker.members, changes, is_dev=settings.auth.is_dev)
     commit = GroupCommit(
         broker.address, outbox_limit=settings.limits.outbox_limit, log_length=settings.path.log_length
     )
@@ -144,9 +138,10 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
     hub = Hub(write_all, text_frame)
     unconfirmed = hub.unconfirmed
     settler = Settler(hub, unconfirmed, broker.log, store, nudge)
-    rooms = LocalRooms(hub, broker.log, cold_start.locate, lambda room: lobby.on_unresumable(room), settler.kick)
+    rooms = LocalRooms(hub, broker.log, cold_start.locate, send_to_resume, settler.kick)
     relay = Relay(Wire(broker.address), lambda channel, payload: _publish(broker.client, channel, payload), node_id)
-    room_list = RoomList(domain_rooms, store, broker.members, lambda *asked: unread_of(*asked))
+    unread = Unread(broker.reading, store)
+    room_list = RoomList(domain_rooms, store, broker.members, unread.counts)
     presence = _presence(settings, broker, hub, store, room_list, node_id)
     cut_offs = CutOffs(
         node_id,
@@ -158,6 +153,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         lambda: min(relay.heard_until(keys.MEMBERS_CHANNEL), broker.counters.listed_until),
         presence.removed,
     )
+    changes.await_cut = cut_offs.wait
     hub.on_cut = presence.removed
     revocations = Revocations(broker.revocations, hub)
     authenticator = _authenticator(settings, revocations)
@@ -175,13 +171,8 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
         recounter.seen(user_id, room_id)
 
     seen = Seen(broker.reading, store, cold_start.locate, preferences.reads_in_private, on_raised, recounter.asked)
-    unread = Unread(broker.reading, store)
     reading = Reading(hub, membership, seen, unread, room_list.ids, recounter.asked, Mentions(store).of)
     typing = Typing(hub, membership, broker.typing.tell)
-
-    def unread_of(user_id: str, last_seqs: Mapping[str, int]) -> dict[str, int]:
-        found = unread.of((room_id, user_id) for room_id in last_seqs)
-        return {room_id: standing.unread for (room_id, _), standing in found.items()}
 
     drafting = _drafting(settings)
     history = History(broker.log, store, cold_start.locate)

@@ -107,13 +107,6 @@ class Lobby:
         """Close a connection of which nothing was heard for too long."""
         connection.context.close(HEARTBEAT_MISSED, "heartbeat missed")
 
-    def on_unresumable(self, room: Room) -> None:
-        """Send a room's members away to come back, because what they missed can't be replayed."""
-        for session in list(room.listeners):
-            if isinstance(session, Session):
-                after_ms = random.randrange(RESUME_SPREAD_MS)
-                session.close(RESUME_NEEDED, f"events of {room.room_id} were missed", after_ms=after_ms)
-
     def start(self) -> None:
         """Begin to warn those whose tokens run out, and to send them away."""
         gevent.spawn(self._expire)
@@ -152,3 +145,11 @@ class Lobby:
         known = self.user_told(events.room_id, events.epoch, events.seqs)
         frames = [frame for seq, frame in zip(events.seqs, events.frames, strict=True) if seq not in known]
         self.hub.tell_user(user_id, frames)
+
+
+def send_to_resume(room: Room) -> None:
+    """Send a room's members away to come back, because what they missed can't be replayed."""
+    for session in list(room.listeners):
+        if isinstance(session, Session):
+            after_ms = random.randrange(RESUME_SPREAD_MS)
+            session.close(RESUME_NEEDED, f"events of {room.room_id} were missed", after_ms=after_ms)

@@ -63,7 +63,8 @@ class Change:
 
 
 class RoomChanges:
-    """All that changes rooms; `await_cut(appended)` returns when every server has obeyed.
+    """All that changes rooms; `await_cut(appended)` returns when every server has obeyed: a server names its own
+    before it starts, which asks for memberships itself.
 
     `on_moved(user, room)` hears who came or went, `*` for everybody, because what is unread is another number then.
     """
@@ -79,7 +80,7 @@ class RoomChanges:
         self._rooms = rooms
         self._announcer = announcer
         self._caches = caches
-        self._await_cut = await_cut
+        self.await_cut = await_cut
         self._on_moved = on_moved
 
     def create(
@@ -268,7 +269,7 @@ class RoomChanges:
     def _tell(self, change: Change, intent: Intent) -> None:
         appended = self._announcer.announce(intent, lambda: self._compose(change), is_awaited=change.cut != NOBODY)
         if appended is not None and appended.token:
-            self._await_cut(appended)
+            self.await_cut(appended)
 
     def _compose(self, change: Change) -> DurableEvent | None:
         """Return the event with the room's present state, None where a later change has undone this one."""

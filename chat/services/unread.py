@@ -52,6 +52,11 @@ class Unread:
         stored = self._from_store(cold)
         return {pair: answer if isinstance(answer, Standing) else stored[pair] for pair, answer in found.items()}
 
+    def counts(self, user_id: str, room_ids: Iterable[str]) -> dict[str, int]:
+        """Return how much a user has not read in each of these rooms; raises as `of`."""
+        found = self.of((room_id, user_id) for room_id in room_ids)
+        return {room_id: standing.unread for (room_id, _), standing in found.items()}
+
     def _from_store(self, pairs: Collection[Pair]) -> dict[Pair, Standing]:
         """Count in rooms that have been quiet for so long that Redis forgot them, without waking them."""
         if not pairs:

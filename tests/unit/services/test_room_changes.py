@@ -291,7 +291,7 @@ def test_a_removed_member_is_in_no_cache_when_the_removal_is_told(group):
     def is_in_cache(_appended):
         seen.append((group.caches.ask("g", "bob").is_member, group.caches.rooms_of("bob").names))
 
-    group.changes._await_cut = is_in_cache
+    group.changes.await_cut = is_in_cache
     group.changes.remove_member("g", "ann", "bob")
     assert seen == [(None, None)]
     with pytest.raises(NotAMember):
