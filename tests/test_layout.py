@@ -27,7 +27,10 @@ UNNAMED = {
     "chat.gateway.lobby": "runs under every test that connects to a server process",
     "chat.gateway.nudge": "runs under every test that sends to a server process",
     "chat.gateway.routes": "runs under every test that asks a server process",
-    "chat.gateway.assembly": "puts a server together: every test that starts one runs it",
+    **{
+        f"chat.gateway.assembly.{each}": "puts a server together: every test that starts one runs it"
+        for each in ("accepting", "gate", "ground", "presence", "reading", "rooms", "stored", "waking", "web")
+    },
     "chat.gateway.server": "starts and stops a server: every test that starts one runs it",
     "chat.gateway.stats": "read by the tests of the running stack",
     "workers.checks": "runs under every test that starts the stack",

@@ -3,53 +3,48 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from chat.broker.group_commit import GroupCommit
-from chat.gateway.cut_offs import CutOffs
 from chat.gateway.gate import Gate
-from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.lobby import Lobby
-from chat.gateway.nudge import Nudge
 from chat.gateway.presence import LivePresence
-from chat.gateway.recounter import Recounter
 from chat.gateway.relay import Relay
-from chat.gateway.rooms import LocalRooms
-from chat.gateway.settler import Settler
-from chat.gateway.shared_rate import SharedRate
 from chat.gateway.stats import Stats
-from chat.gateway.temp_messages import TempMessages
-from chat.gateway.typing import Typing
 from chat.gateway.wsgi import ChatWSGIServer, make_listener
 from config.settings import Settings
 
 GC_THRESHOLDS = (50_000, 20, 50)  # Python's 700, 10, 10 suit short programs
 
 
+class Running(Protocol):
+    """Lives until the process ends."""
+
+    def start(self) -> None: ...
+
+
+class Listening(Protocol):
+    """The same, and hears other servers."""
+
+    def start(self, relay: Relay, /) -> None: ...
+
+
 @dataclass(slots=True)
 class ChatServer:
-    """The parts of a server that have a life of their own."""
+    """The parts of a server that have a life of their own; those with a name are told when it ends."""
 
     settings: Settings
     app: Any
     commit: GroupCommit
     relay: Relay
-    rooms: LocalRooms
-    settler: Settler
-    nudge: Nudge
-    lobby: Lobby
-    heartbeat: Heartbeat
-    stats: Stats
     gate: Gate
-    rate: SharedRate
-    cut_offs: CutOffs
     presence: LivePresence
-    typing: Typing
-    seen_nudge: Nudge
-    recounter: Recounter
-    temp_messages: TempMessages
-    threads_nudge: Nudge
+    lobby: Lobby
+    stats: Stats
+    listening: Sequence[Listening]
+    running: Sequence[Running]
     http: ChatWSGIServer | None = None
 
     def start(self) -> None:
@@ -58,21 +53,10 @@ class ChatServer:
         self.http = ChatWSGIServer(make_listener(web.host, web.port), self.app)
         self.commit.start()
         self.relay.start()
-        self.cut_offs.start(self.relay)
-        self.rooms.start(self.relay)
-        self.settler.start()
-        self.nudge.start()
-        self.lobby.start()
-        self.heartbeat.start()
-        self.stats.start()
-        self.gate.start(self.relay)
-        self.rate.start()
-        self.presence.start(self.relay)
-        self.typing.start()
-        self.seen_nudge.start()
-        self.recounter.start()
-        self.temp_messages.start()
-        self.threads_nudge.start()
+        for listening in self.listening:
+            listening.start(self.relay)
+        for running in self.running:
+            running.start()
         self.http.start()
         _calm_collector()
 
