@@ -10,6 +10,7 @@ import msgspec
 from chat.protocol import told
 from chat.protocol.close_codes import CLOSE_CODES
 from chat.protocol.commands import Command
+from chat.protocol.connection_events import Ack
 from chat.protocol.fields import Either
 from chat.protocol.results import RESULTS, Answer, Refusal
 from chat.protocol.spelling import as_ecma, other_spelling, require_one_of
@@ -51,7 +52,7 @@ def commands() -> tuple[type, ...]:
 
 def events() -> tuple[type, ...]:
     """Return the records of what the server tells unasked; answers are described command by command."""
-    return tuple(each for each in get_args(told.Event) if each is not told.Ack)
+    return tuple(each for each in get_args(told.Event) if each is not Ack)
 
 
 def event_of(record: Any) -> str:

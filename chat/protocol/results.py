@@ -8,7 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from chat.protocol import commands
-from chat.protocol.told import Failure, Fault, Message, Reactions, Seq, Time
+from chat.protocol.shapes import Failure, Fault, Message, Reactions, Seq, Time
 
 R = TypeVar("R")
 Count = Annotated[int, Meta(ge=0)]

@@ -7,104 +7,20 @@ nothing is encoded from these records on the way to a client.
 # ruff: noqa: N815 - the members have the names of the wire
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
-from chat.model.room import Role, RoomType
-
-Time = Annotated[str, Meta(pattern=r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z", description="RFC 3339, UTC")]
-Offset = Annotated[int, Meta(ge=1, description="place in the room's log of durable events")]
-Seq = Annotated[int, Meta(ge=1, description="number of the message in its room")]
-Revision = Annotated[int, Meta(ge=1, description="counts edits, reactions and the deletion")]
-Reactions = dict[str, list[str]]
-
-
-class Message(Struct, frozen=True, forbid_unknown_fields=True, rename={"is_temp": "_temp"}):
-    """A message; `_temp` until it is durable."""
-
-    id: str
-    room_id: str
-    seq: Seq
-    sender_id: str
-    sender_name: str
-    content: str
-    temp_id: str
-    created_at: Time
-    reply_to: str | None
-    attachments: list[dict[str, Any]]
-    metadata: dict[str, Any]
-    edited_at: Time | None
-    deleted_at: Time | None
-    reactions: Reactions
-    is_temp: bool
-    revision: Revision | UnsetType = UNSET
-    reply_count: Annotated[int, Meta(ge=0, description="once there was a reply")] | UnsetType = UNSET
-    last_reply_at: Time | UnsetType | None = UNSET
-    offset: Offset | UnsetType = UNSET
-    confirm_by: Time | UnsetType = UNSET
-
-
-class RoomMember(Struct, frozen=True, forbid_unknown_fields=True):
-    """A user in a room, and what the user may do there."""
-
-    user_id: str
-    role: Role
-
-
-class Room(Struct, frozen=True, forbid_unknown_fields=True):
-    """A room with its first members, or with those that an event is about."""
-
-    id: str
-    type: RoomType
-    name: str | None
-    created_at: Time
-    member_count: Annotated[int, Meta(ge=0)]
-    members: list[RoomMember]
-
-
-class Failure(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a message was not kept; `retryable`: it may be sent again under its temp id."""
-
-    code: str
-    message: str
-    retryable: bool
-
-
-class Fault(Struct, frozen=True, forbid_unknown_fields=True):
-    """Why a request was not done; `field` names what to mend, `retryAfter` is in seconds."""
-
-    code: str
-    message: str
-    field: str | None
-    retryAfter: float | UnsetType = UNSET
-
-
-class WelcomeData(Struct, frozen=True, forbid_unknown_fields=True):
-    connectionId: str
-    userId: str
-    heartbeatSeconds: float
-    limits: dict[str, int]
-    serverTime: Time
-
-
-class Welcome(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="welcome"):
-    """The first event of a connection."""
-
-    data: WelcomeData
-
-
-class AckData(Struct, frozen=True, forbid_unknown_fields=True):
-    ack: str | int
-    ok: bool
-    result: Any | UnsetType = UNSET
-    error: Fault | UnsetType = UNSET
-
-
-class Ack(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="ack"):
-    """The answer to a request that had an `ack`: its `result`, or its `error`."""
-
-    data: AckData
+from chat.protocol.connection_events import (
+    Ack,
+    AuthExpiring,
+    Closing,
+    Error,
+    HeartbeatAnswer,
+    ServerLeaving,
+    Welcome,
+)
+from chat.protocol.shapes import Failure, Message, Offset, Reactions, Revision, Room, Seq, Time
 
 
 class NewChatMessage(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="new-chat-message"):
@@ -279,64 +195,6 @@ class RoomUpdated(Struct, frozen=True, forbid_unknown_fields=True, tag_field="ev
     """The room, its members, their roles or the pins changed; `room` is what it is now."""
 
     data: RoomUpdatedData
-
-
-class ServerLeavingData(Struct, frozen=True, forbid_unknown_fields=True):
-    reconnectInMs: int
-
-
-class ServerLeaving(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="server-leaving"):
-    """A planned stop: come back after `reconnectInMs`."""
-
-    data: ServerLeavingData
-
-
-class AuthExpiringData(Struct, frozen=True, forbid_unknown_fields=True):
-    expiresAt: Time
-    expiresInMs: int
-
-
-class AuthExpiring(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="auth-expiring"):
-    """The token ends soon: send `authenticate` with a fresh one."""
-
-    data: AuthExpiringData
-
-
-class ClosingData(Struct, frozen=True, forbid_unknown_fields=True):
-    code: int
-    reason: str
-    retry: bool
-    afterMs: int
-
-
-class Closing(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="closing"):
-    """The last event before a close code of the server's own."""
-
-    data: ClosingData
-
-
-class HeartbeatAnswerData(Struct, frozen=True, forbid_unknown_fields=True):
-    serverTime: Time
-
-
-class HeartbeatAnswer(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="heartbeat"):
-    """The answer to a heartbeat."""
-
-    data: HeartbeatAnswerData
-
-
-class ErrorData(Struct, frozen=True, forbid_unknown_fields=True):
-    code: str
-    message: str
-    field: str | None
-    event: str | None
-    retryAfter: float | UnsetType = UNSET
-
-
-class Error(Struct, frozen=True, forbid_unknown_fields=True, tag_field="event", tag="error"):
-    """A request without an `ack` was not done."""
-
-    data: ErrorData
 
 
 Event = (

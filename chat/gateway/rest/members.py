@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from chat.gateway.rest.bodies import answer, checked_id, no_content, read_body, who
 from chat.gateway.rest.operations import Operation
 from chat.model.room import Role
-from chat.protocol.told import RoomMember
+from chat.protocol.shapes import RoomMember
 from chat.services.room_changes import RoomChanges
 
 PATH = "/api/v1/rooms/<room_id>/members/<user_id>"

@@ -15,7 +15,7 @@ from chat.gateway.rest.queries import read_query
 from chat.model.ids import MessageRef
 from chat.protocol.fields import PAGE_LIMIT, Id
 from chat.protocol.results import Messages, Sent
-from chat.protocol.told import Message, Reactions, Time
+from chat.protocol.shapes import Message, Reactions, Time
 from chat.services.amending import Amending, ref_of
 from chat.services.drafting import Outgoing
 from chat.services.history import History

@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from chat.gateway.rest.bodies import answer, checked_id, no_content, who
 from chat.gateway.rest.operations import Operation
-from chat.protocol.told import Message, Time
+from chat.protocol.shapes import Message, Time
 from chat.services.amending import ref_of
 from chat.services.membership import Membership
 from chat.services.pins import Pinned, Pins

@@ -14,7 +14,7 @@ from chat.gateway.rest.queries import read_query
 from chat.model.clock import rfc3339
 from chat.protocol.fields import Id
 from chat.protocol.results import Count, Unread
-from chat.protocol.told import Time
+from chat.protocol.shapes import Time
 from chat.services.rooms import Rooms
 from chat.services.seen import message_of
 

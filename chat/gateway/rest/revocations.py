@@ -11,7 +11,7 @@ from chat.gateway.rest.operations import Operation
 from chat.gateway.revocations import Revocations
 from chat.model.clock import rfc3339
 from chat.protocol.fields import Id
-from chat.protocol.told import Time
+from chat.protocol.shapes import Time
 
 
 class WantedRevocation(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.model.room import RoomType, room_as_told
 from chat.protocol.fields import Id
-from chat.protocol.told import Message, Room
+from chat.protocol.shapes import Message, Room
 from chat.services import roles
 from chat.services.room_changes import RoomChanges
 from chat.services.room_list import Listed, RoomList
