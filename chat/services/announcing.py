@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from chat.broker.base import Appended, Appending, Cold, DurableEvent, Intent, LogRead
-from chat.errors import BrokerUnavailable, ChatError
+from chat.errors import BrokerUnavailable, ChatError, RequestError
 
 ATTEMPTS = 8  # a cold room and a few rivals for the same subject
 # Longer than a change may take from its note to its last write: writes begin within rooms.WRITE_WITHIN_S, and the
@@ -41,6 +42,16 @@ class Announcer:
             self._events.forget(intent)
         except BrokerUnavailable as exc:
             log.info("intent-not-dropped", extra={"error": str(exc), "action": "leave it to the sweep"})
+
+    @contextmanager
+    def noting(self, intent: Intent) -> Iterator[None]:
+        """Note a change while it is being stored; one that the rules refuse leaves no note. Raises as `intend`."""
+        self.intend(intent)
+        try:
+            yield
+        except RequestError:
+            self.drop(intent)
+            raise
 
     def announce(self, intent: Intent, compose: Compose, *, is_awaited: bool = False) -> Appended | None:
         """Tell the present state, which `compose` reads anew for each attempt; None when there is nothing to tell.

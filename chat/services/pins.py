@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from chat.broker.base import DurableEvent, Intent
-from chat.errors import LimitReached, MessageDeleted, MessageNotFound, RequestError, RoomNotFound
+from chat.errors import LimitReached, MessageDeleted, MessageNotFound, RoomNotFound
 from chat.model.amendments import state_of
 from chat.model.clock import now_ms, rfc3339
 from chat.model.events import durable_message, split_frame
@@ -116,12 +116,8 @@ class Pins:
         if decide(before) == before.room:  # or it is refused, before anything is noted
             return before.room
         intent = Intent(NOTE, ref.room_id, ref.room_id, f"{kind}:{actor_id}:{text}", secrets.token_hex(6))
-        self._announcer.intend(intent)
-        try:
+        with self._announcer.noting(intent):
             room = self._rooms.change_room(ref.room_id, decide)
-        except RequestError:
-            self._announcer.drop(intent)
-            raise
         self._announcer.announce(intent, lambda: self._compose(ref.room_id, kind, actor_id, text))
         return room
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 
 from chat.broker.base import Appended, DurableEvent, Intent
-from chat.errors import RequestError, RoomNotFound
+from chat.errors import RoomNotFound
 from chat.model.clock import now_ms, rfc3339
 from chat.model.events import split_frame
 from chat.model.publication import EVERYBODY, NOBODY
@@ -95,12 +95,8 @@ class RoomChanges:
             return there
         change = Change(CREATED, room_id, users=[creator_id, *others])
         intent = change.intent()
-        self._announcer.intend(intent)
-        try:
+        with self._announcer.noting(intent):
             self._rooms.create(room_type, creator_id, user_ids, room_id=room_id, name=name)
-        except RequestError:
-            self._announcer.drop(intent)
-            raise
         roster = self._rooms.roster(room_id)
         self._caches.drop(room_id, roster.record.revision, roster.members)
         self._tell(change, intent)
@@ -161,12 +157,8 @@ class RoomChanges:
             return before
         change = Change(RENAMED, room_id, users=before.members)
         intent = change.intent()
-        self._announcer.intend(intent)
-        try:
+        with self._announcer.noting(intent):
             self._rooms.change_room(room_id, decide)
-        except RequestError:
-            self._announcer.drop(intent)
-            raise
         self._tell(change, intent)
         return self._rooms.roster(room_id)
 
@@ -212,12 +204,8 @@ class RoomChanges:
             return before
         change = Change(kind, room_id, user_id, [user_id])
         intent = change.intent()
-        self._announcer.intend(intent)
-        try:
+        with self._announcer.noting(intent):
             before, after = self._rooms.change_members(room_id, decide)
-        except RequestError:
-            self._announcer.drop(intent)
-            raise
         if after is before:
             self._announcer.drop(intent)
             return after
@@ -241,12 +229,8 @@ class RoomChanges:
 
         change = Change(DELETED, room_id, users=users)
         intent = change.intent()
-        self._announcer.intend(intent)
-        try:
+        with self._announcer.noting(intent):
             self._rooms.change_room(room_id, decide)
-        except RequestError:
-            self._announcer.drop(intent)
-            raise
         self._rooms.empty(room_id)
         roster = self._rooms.roster(room_id, is_deleted_too=True)
         self._caches.drop(room_id, roster.record.revision, users)

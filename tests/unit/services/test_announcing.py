@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chat.broker.base import DurableEvent, Intent
-from chat.errors import BrokerUnavailable, StoreUnavailable
+from chat.errors import BrokerUnavailable, NotAMember, StoreUnavailable
 from chat.model.events import split_frame
 from chat.services.announcing import ATTEMPTS, Announcer, Sweep
 from tests.support.memory import MemoryBroker
@@ -118,3 +118,17 @@ def test_the_others_are_finished_when_one_cannot_be(broker, caplog):
     assert [each.name for each in finished] == ["message-updated"]
     assert len(broker.intents) == 3
     assert caplog.text.count("change-not-announced") == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "notes"), [(NotAMember("you are no member of r"), []), (StoreUnavailable("replace"), [INTENT])]
+)
+def test_a_note_is_taken_back_when_its_change_is_known_to_be_refused(broker, announcer, fault, notes):
+    def change() -> None:
+        with announcer.noting(INTENT):
+            assert broker.intents == [INTENT]
+            raise fault
+
+    with pytest.raises(type(fault)):
+        change()
+    assert broker.intents == notes
