@@ -22,8 +22,8 @@ from chat.services.message_telling import EVENTS, MessageTelling
 from chat.services.pins import NOTE as PINS
 from chat.services.pins import Pins
 from chat.services.reconcile import Reconcile
-from chat.services.room_changes import EVENT as ROOM_UPDATED
 from chat.services.room_changes import RoomChanges
+from chat.services.room_updates import EVENT as ROOM_UPDATED
 from chat.services.rooms import Rooms
 from chat.services.stored_messages import StoredMessages
 from chat.services.sweep import sweep

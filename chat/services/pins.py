@@ -22,7 +22,7 @@ from chat.model.message import message_key
 from chat.model.room import Pin, RoomRecord, Roster, room_as_told
 from chat.services import roles
 from chat.services.announcing import Announcer
-from chat.services.room_changes import EVENT, NAMED_IN_EVENT
+from chat.services.room_updates import EVENT, NAMED_IN_EVENT
 from chat.services.rooms import Rooms
 from chat.services.stored_messages import StoredMessages
 from chat.store.base import Kind, Store

@@ -6,9 +6,7 @@ somebody out of a room is answered only when every server has let go of him.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -16,17 +14,13 @@ import msgspec
 from chat.broker.base import Appended, DurableEvent, Intent
 from chat.errors import RoomNotFound
 from chat.model.clock import now_ms, rfc3339
-from chat.model.events import split_frame
 from chat.model.publication import EVERYBODY, NOBODY
-from chat.model.room import Member, Role, RoomRecord, RoomType, Roster, room_as_told
+from chat.model.room import Member, Role, RoomRecord, RoomType, Roster
 from chat.services import roles
 from chat.services.announcing import Announcer
+from chat.services.room_updates import ADDED, CREATED, DELETED, REMOVED, RENAMED, ROLE, Change
 from chat.services.rooms import DecideMembers, Rooms
 
-EVENT = "room-updated"
-CREATED, ADDED, REMOVED = "created", "member-added", "member-removed"
-ROLE, RENAMED, DELETED = "role-changed", "renamed", "deleted"
-NAMED_IN_EVENT = 50  # members; in a larger room an event names only the one it is about
 QUIET_ABOVE = 100  # members; who joins or leaves a larger channel by himself is not told to all of them
 
 
@@ -38,28 +32,6 @@ class MembersCaches(Protocol):
     def removed(self, room_id: str, revision: int, user_id: str) -> None: ...
 
     def drop(self, room_id: str, revision: int, user_ids: Collection[str]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What happens to a room; `users` are told of it even where they do not listen to it."""
-
-    kind: str
-    room_id: str
-    user_id: str | None = None
-    users: Collection[str] = ()
-
-    @property
-    def cut(self) -> str:
-        """Whom it cuts off from the room."""
-        if self.kind == DELETED:
-            return EVERYBODY
-        return self.user_id or NOBODY if self.kind == REMOVED else NOBODY
-
-    def intent(self) -> Intent:
-        """Return the note of it."""
-        detail = f"{self.kind}:{self.user_id or ''}"
-        return Intent(EVENT, self.room_id, self.room_id, detail, secrets.token_hex(6))
 
 
 class RoomChanges:
@@ -251,21 +223,9 @@ class RoomChanges:
         return roster if roster.members else None
 
     def _tell(self, change: Change, intent: Intent) -> None:
-        appended = self._announcer.announce(intent, lambda: self._compose(change), is_awaited=change.cut != NOBODY)
+        appended = self._announcer.announce(intent, lambda: self._present(change), is_awaited=change.cut != NOBODY)
         if appended is not None and appended.token:
             self.await_cut(appended)
 
-    def _compose(self, change: Change) -> DurableEvent | None:
-        """Return the event with the room's present state, None where a later change has undone this one."""
-        roster = self._rooms.roster(change.room_id, is_deleted_too=True)
-        if bool(roster.room.deleted_at) != (change.kind == DELETED):
-            return None  # the deletion is told by itself
-        if change.kind in (ADDED, REMOVED) and (change.user_id in roster.members) != (change.kind == ADDED):
-            return None
-        about = [change.user_id] if change.user_id else []
-        told = room_as_told(roster, about if len(roster.members) > NAMED_IN_EVENT else None)
-        named = {"userId": change.user_id} if change.user_id else {}
-        head, tail = split_frame(EVENT, {"roomId": change.room_id, "change": change.kind, **named, "room": told})
-        return DurableEvent(
-            change.room_id, EVENT, change.room_id, roster.revision, head, tail, change.cut, change.users, True
-        )
+    def _present(self, change: Change) -> DurableEvent | None:
+        return change.event(self._rooms.roster(change.room_id, is_deleted_too=True))

@@ -18,7 +18,7 @@ from chat.errors import (
     StoreUnavailable,
 )
 from chat.model.room import Role, RoomType, direct_room_id
-from chat.services import room_changes
+from chat.services import room_changes, room_updates
 from chat.services.announcing import Sweep
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
@@ -51,7 +51,7 @@ def members(keeping, room_id="g") -> dict[str, str]:
 
 
 def sweep(keeping) -> int:
-    return Sweep(keeping.broker, {room_changes.EVENT: keeping.changes.finish}).run()
+    return Sweep(keeping.broker, {room_updates.EVENT: keeping.changes.finish}).run()
 
 
 def test_its_members_are_told_when_a_room_is_made(keeping):
@@ -163,7 +163,7 @@ def test_a_channel_stays_and_has_a_new_owner_when_its_last_member_left(keeping):
 
 def test_a_large_channel_hears_of_those_who_are_added_and_not_of_those_who_come_by_themselves(keeping, monkeypatch):
     monkeypatch.setattr(room_changes, "QUIET_ABOVE", 2)
-    monkeypatch.setattr(room_changes, "NAMED_IN_EVENT", 3)
+    monkeypatch.setattr(room_updates, "NAMED_IN_EVENT", 3)
     keeping.changes.open_channel("c", "ann")
     for user_id in ("bob", "cy", "dan"):
         keeping.changes.join("c", user_id)
@@ -239,8 +239,8 @@ def test_the_sweep_tells_when_a_server_died_after_storing(group, monkeypatch, ch
 
 def test_the_sweep_says_nothing_when_a_server_died_before_storing(group):
     for detail in ("member-added:cy", "member-removed:bob", "deleted:"):
-        group.broker.intend(Intent(room_changes.EVENT, "g", "g", detail, detail))
-    group.broker.intend(Intent(room_changes.EVENT, "never-made", "never-made", "created:", "t"))
+        group.broker.intend(Intent(room_updates.EVENT, "g", "g", detail, detail))
+    group.broker.intend(Intent(room_updates.EVENT, "never-made", "never-made", "created:", "t"))
     assert sweep(group) == 4
     assert heard(group) == []
     assert group.broker.intents == []
