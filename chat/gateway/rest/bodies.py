@@ -28,18 +28,19 @@ def who(deed: str) -> Identity:
     return identity
 
 
-def read_body(decoder: msgspec.json.Decoder[T], without: bytes = b"", field: str = "body") -> T:
-    """Return the request's body, or `without` when it has none; its names may be in camelCase too.
+def read_body(kind: type[T], without: bytes = b"", field: str = "body") -> T:
+    """Return the request's body as a record, or `without` when it has none; its names may be in camelCase too.
 
     Raises: InvalidRequest, which names the field and the mend; `field` where it is the body as a whole.
     """
     body = _read_all() or without
     if not body:
-        raise InvalidRequest(f"the body is empty; send {_outline(decoder.type)} as JSON", field=field)
+        raise InvalidRequest(f"the body is empty; send {_outline(kind)} as JSON", field=field)
     try:
-        return decoder.decode(_in_declared_names(body, decoder.type))
+        found: T = _decoder(kind).decode(_in_declared_names(body, kind))
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
-        raise _explained(str(exc), decoder.type, field) from None
+        raise _explained(str(exc), kind, field) from None
+    return found
 
 
 def _read_all() -> bytes:
@@ -57,6 +58,11 @@ def _in_declared_names(body: bytes, kind: Any) -> bytes:
     members = _members.decode(body)
     renamed = {others[name]: value for name, value in members.items() if name in others}
     return msgspec.json.encode(renamed | {name: each for name, each in members.items() if name not in others})
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
 
 
 @cache

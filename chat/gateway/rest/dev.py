@@ -35,7 +35,6 @@ MINT = Operation(
     body=WantedToken,
     is_open=True,
 )
-_wanted = msgspec.json.Decoder(WantedToken)
 
 
 def blueprint(authenticator: Authenticator) -> Blueprint:
@@ -44,7 +43,7 @@ def blueprint(authenticator: Authenticator) -> Blueprint:
 
     @MINT.on(routes)
     def mint() -> Response:
-        wanted = read_body(_wanted, field="user_id")
+        wanted = read_body(WantedToken, field="user_id")
         return answer(Token(authenticator.mint(wanted.user_id, wanted.user_name or wanted.user_id)))
 
     return routes

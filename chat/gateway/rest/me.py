@@ -29,7 +29,6 @@ class Me(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 SHOW = Operation("GET", PATH, "showMe", "Who one is, and what one has chosen", {200: Me})
 CHANGE = Operation("PATCH", PATH, "changeMe", "Choose something else", {200: Me}, body=Choices)
-_choices = msgspec.json.Decoder(Choices)
 
 
 def blueprint(preferences: Preferences) -> Blueprint:
@@ -44,7 +43,7 @@ def blueprint(preferences: Preferences) -> Blueprint:
     @CHANGE.on(routes)
     def change() -> Response:
         identity = who("this")
-        chosen = read_body(_choices, field="read_receipts").read_receipts
+        chosen = read_body(Choices, field="read_receipts").read_receipts
         return _told(identity, preferences.change(identity.user_id, read_receipts=chosen))
 
     return routes

@@ -33,7 +33,6 @@ PUT = Operation(
 REMOVE = Operation(
     "DELETE", PATH, "removeMember", "Remove a user; oneself: leave", {204: None}, refusals=(403, 404, 409)
 )
-_wanted = msgspec.json.Decoder(WantedRole)
 
 
 def blueprint(changes: RoomChanges) -> Blueprint:
@@ -43,7 +42,7 @@ def blueprint(changes: RoomChanges) -> Blueprint:
     @PUT.on(routes)
     def put(room_id: str, user_id: str) -> Response:
         actor_id = who("changing members").user_id
-        role = read_body(_wanted, without=b"{}").role
+        role = read_body(WantedRole, without=b"{}").role
         member = changes.put_member(checked_id(room_id, "id"), actor_id, checked_id(user_id, "userId"), role)
         return answer(RoomMember(user_id, member.role))
 

@@ -123,9 +123,6 @@ EDITS = Operation(
     {200: Versions},
     refusals=(403, 404, 409),
 )
-_new_message = msgspec.json.Decoder(NewMessage)
-_edit = msgspec.json.Decoder(Edit)
-_reaction = msgspec.json.Decoder(Reaction)
 
 
 def blueprint(membership: Membership, history: History, posting: Posting, amending: Amending) -> Blueprint:
@@ -153,14 +150,14 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
     @SEND.on(routes)
     def send(room_id: str) -> Response:
         identity = enter(room_id, "sending")
-        sent = read_body(_new_message)
+        sent = read_body(NewMessage)
         outgoing = Outgoing(room_id, sent.content, sent.temp_id, sent.reply_to, sent.attachments, sent.metadata)
         return answer(posting.post(identity, outgoing), 201)
 
     @EDIT.on(routes)
     def edit(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "editing")
-        edited = amending.edit(identity.user_id, ref, read_body(_edit).content)
+        edited = amending.edit(identity.user_id, ref, read_body(Edit).content)
         return Response(edited, mimetype="application/json")
 
     @DELETE.on(routes)
@@ -172,7 +169,7 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
     @REACT.on(routes)
     def react(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "reacting")
-        wanted = read_body(_reaction)
+        wanted = read_body(Reaction)
         done = amending.react(identity.user_id, ref, wanted.emoji, wanted.remove)
         return answer(AllReactions(done.reactions))
 

@@ -88,7 +88,6 @@ OF_MESSAGE = Operation(
     refusals=(403, 404),
 )
 UNREAD = Operation("GET", "/api/v1/unread", "getUnread", "Unread messages, in all and by room", {200: Unread})
-_mark = msgspec.json.Decoder(Mark)
 
 
 def blueprint(reading: Reading, rooms: Rooms) -> Blueprint:
@@ -98,7 +97,7 @@ def blueprint(reading: Reading, rooms: Rooms) -> Blueprint:
     @MARK.on(routes)
     def mark(room_id: str) -> Response:
         user_id = who("marking").user_id
-        wanted = read_body(_mark)
+        wanted = read_body(Mark)
         return answer(told(reading.mark_for(user_id, checked_id(room_id, "roomId"), wanted.seq, wanted.message_id)))
 
     @IN_ROOM.on(routes)

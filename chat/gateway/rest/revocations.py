@@ -36,7 +36,6 @@ REVOKE = Operation(
     body=WantedRevocation,
     refusals=(403,),
 )
-_wanted = msgspec.json.Decoder(WantedRevocation)
 
 
 def blueprint(revocations: Revocations) -> Blueprint:
@@ -47,7 +46,7 @@ def blueprint(revocations: Revocations) -> Blueprint:
     def revoke() -> Response:
         if not who("revoking").is_admin:
             raise Forbidden("revoking needs a token with admin: true")
-        made = revocations.revoke(read_body(_wanted, field="user_id").user_id)
+        made = revocations.revoke(read_body(WantedRevocation, field="user_id").user_id)
         return answer(Revoked(made.user_id, rfc3339(made.at_ms)), 201)
 
     return routes

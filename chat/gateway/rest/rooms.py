@@ -80,8 +80,6 @@ RENAME = Operation(
     "PATCH", ROOM, "renameRoom", "Rename a room", {200: Room}, body=RoomName, refusals=(403, 404, 409)
 )
 DELETE = Operation("DELETE", ROOM, "deleteRoom", "Delete a room", {204: None}, refusals=(403, 404, 409))
-_new = msgspec.json.Decoder(NewRoom)
-_renamed = msgspec.json.Decoder(RoomName)
 
 
 def blueprint(rooms: Rooms, changes: RoomChanges, room_list: RoomList) -> Blueprint:
@@ -91,7 +89,7 @@ def blueprint(rooms: Rooms, changes: RoomChanges, room_list: RoomList) -> Bluepr
     @CREATE.on(routes)
     def create() -> Response:
         user_id = who("making a room").user_id
-        wanted = read_body(_new)
+        wanted = read_body(NewRoom)
         room_id = wanted.id or f"room-{secrets.token_hex(8)}"
         roster = changes.create(wanted.type, user_id, wanted.members, room_id=room_id, name=wanted.name)
         return answer(room_as_told(roster), 201)
@@ -113,7 +111,7 @@ def blueprint(rooms: Rooms, changes: RoomChanges, room_list: RoomList) -> Bluepr
     @RENAME.on(routes)
     def rename(room_id: str) -> Response:
         user_id = who("renaming a room").user_id
-        name = read_body(_renamed).name
+        name = read_body(RoomName).name
         return answer(room_as_told(changes.rename(checked_id(room_id, "id"), user_id, name)))
 
     @DELETE.on(routes)

@@ -23,7 +23,7 @@ VALUES: dict[str, Any] = {"read_receipts": False}  # of names that don't take a 
 
 def read(kind: type, body: bytes, **options: Any) -> Any:
     with APP.test_request_context("/", method="POST", data=body):
-        return read_body(msgspec.json.Decoder(kind), **options)
+        return read_body(kind, **options)
 
 
 @pytest.mark.parametrize("kind", BODIES, ids=lambda each: each.__name__)
