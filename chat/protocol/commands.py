@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct
 
-from chat.protocol.fields import PAGE_LIMIT, PRESENCE_LIMIT, Ack, Either, Id, Maybe, Position
+from chat.protocol.fields import PRESENCE_LIMIT, Ack, Either, Id, Maybe, PageSize, Position, SeqBound
 
 
 class JoinData(Struct, frozen=True, gc=False):
@@ -41,9 +41,9 @@ class SendData(Struct, frozen=True, gc=False):
 class GetMessagesData(Struct, frozen=True, gc=False):
     roomId: Id | Maybe = UNSET  # noqa: N815
     room_id: Id | Maybe = UNSET
-    before: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
-    after: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
-    limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
+    before: SeqBound | Maybe | None = UNSET
+    after: SeqBound | Maybe | None = UNSET
+    limit: PageSize = 50
 
     room = Either[str]("roomId", "room_id")
 
@@ -92,8 +92,8 @@ class ReactData(Struct, frozen=True, gc=False):
 class GetRepliesData(Struct, frozen=True, gc=False):
     messageId: str | Maybe = UNSET  # noqa: N815
     message_id: str | Maybe = UNSET
-    after: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
-    limit: Annotated[int, Meta(ge=1, le=PAGE_LIMIT)] = 50
+    after: SeqBound | Maybe | None = UNSET
+    limit: PageSize = 50
 
     message = Either[str]("messageId", "message_id")
 
@@ -113,7 +113,7 @@ class MarkSeenData(Struct, frozen=True, gc=False):
     room_id: Id | Maybe = UNSET
     messageId: str | Maybe | None = UNSET  # noqa: N815
     message_id: str | Maybe | None = UNSET
-    seq: Annotated[int, Meta(ge=0, le=2**53)] | Maybe | None = UNSET
+    seq: SeqBound | Maybe | None = UNSET
 
     room = Either[str]("roomId", "room_id")
     place = Either[str | int | None]("messageId", "message_id", "seq")

@@ -15,6 +15,8 @@ Id = Annotated[str, Meta(pattern=rf"\A{ID_PATTERN}\Z")]
 Ack = str | int | None
 Maybe = UnsetType
 PAGE_LIMIT = 200  # messages in one answer to get-messages
+PageSize = Annotated[int, Meta(ge=1, le=PAGE_LIMIT)]
+SeqBound = Annotated[int, Meta(ge=0, le=2**53)]
 PRESENCE_LIMIT = 200  # users in one get-presence
 ID_MEND = "must be 1 to 64 characters of A-Z a-z 0-9 _ . -"
 

@@ -13,7 +13,7 @@ from chat.gateway.rest.bodies import answer, checked_id, no_content, read_body, 
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.model.ids import MessageRef
-from chat.protocol.fields import PAGE_LIMIT, Id
+from chat.protocol.fields import Id, PageSize
 from chat.protocol.results import Messages, Sent
 from chat.protocol.shapes import Message, Reactions, Time
 from chat.services.amending import Amending, ref_of
@@ -31,7 +31,7 @@ class MessagesQuery(msgspec.Struct, frozen=True):
 
     before: SeqBound | None = None
     after: SeqBound | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LIMIT)] = 50
+    limit: PageSize = 50
 
 
 class NewMessage(msgspec.Struct, frozen=True):

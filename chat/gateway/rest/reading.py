@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from flask import Blueprint, Response
 
@@ -12,7 +10,7 @@ from chat.gateway.rest.bodies import answer, checked_id, read_body, who
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.model.clock import rfc3339
-from chat.protocol.fields import Id
+from chat.protocol.fields import Id, SeqBound
 from chat.protocol.results import Count, Unread
 from chat.protocol.shapes import Time
 from chat.services.rooms import Rooms
@@ -20,8 +18,6 @@ from chat.services.seen import message_of
 
 PAGE = 200  # members who are looked at for one answer
 ROOM_SEEN, MESSAGE_SEEN = "/api/v1/rooms/<room_id>/seen", "/api/v1/messages/<message_id>/seen"
-
-SeqBound = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Mark(msgspec.Struct, frozen=True):

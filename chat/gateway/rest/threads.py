@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from flask import Blueprint, Response
 
@@ -12,7 +10,7 @@ from chat.gateway.rest.messages import MESSAGE, SeqBound
 from chat.gateway.rest.operations import Operation
 from chat.gateway.rest.queries import read_query
 from chat.gateway.threads import ThreadPages
-from chat.protocol.fields import PAGE_LIMIT
+from chat.protocol.fields import PageSize
 from chat.protocol.results import Messages
 
 
@@ -20,7 +18,7 @@ class RepliesQuery(msgspec.Struct, frozen=True):
     """After which seq to go on."""
 
     after: SeqBound = 0
-    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_LIMIT)] = 50
+    limit: PageSize = 50
 
 
 REPLIES = Operation(
