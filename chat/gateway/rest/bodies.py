@@ -37,10 +37,9 @@ def read_body(kind: type[T], without: bytes = b"", field: str = "body") -> T:
     if not body:
         raise InvalidRequest(f"the body is empty; send {_outline(kind)} as JSON", field=field)
     try:
-        found: T = _decoder(kind).decode(_in_declared_names(body, kind))
+        return msgspec.json.decode(_in_declared_names(body, kind), type=kind)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as exc:
         raise _explained(str(exc), kind, field) from None
-    return found
 
 
 def _read_all() -> bytes:
@@ -58,11 +57,6 @@ def _in_declared_names(body: bytes, kind: Any) -> bytes:
     members = _members.decode(body)
     renamed = {others[name]: value for name, value in members.items() if name in others}
     return msgspec.json.encode(renamed | {name: each for name, each in members.items() if name not in others})
-
-
-@cache
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind)
 
 
 @cache
