@@ -26,6 +26,8 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from chat.errors import DocumentExists, DocumentRefused
+
 KEY_LIMIT_BYTES = 230  # Couchbase: 250, with a kind as the prefix in it and room for kinds to come
 BODY_LIMIT_BYTES = 20 * 1024 * 1024  # Couchbase's largest document
 
@@ -222,3 +224,14 @@ def fault_of_write(write: Write) -> str | None:
             return fault_of_document(key, body)
         case Raise(_, key) | SetPaths(_, key):
             return fault_of_key(key)
+
+
+def cas_of_insert(kind: Kind, key: str, outcome: Outcome) -> int:
+    """Return the new document's cas as `Store.insert` does; raises DocumentExists, DocumentRefused."""
+    match outcome:
+        case Written(cas):
+            return cas
+        case Refused(reason):
+            raise DocumentRefused(f"{kind} {key!r}: {reason}")
+        case _:
+            raise DocumentExists(f"{kind} {key!r} is there already")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
-from chat.errors import CasMismatch, DocumentExists, DocumentMissing, DocumentRefused, StoreUnavailable
+from chat.errors import CasMismatch, DocumentMissing, DocumentRefused, StoreUnavailable
 from chat.store.base import (
     Document,
     Exists,
@@ -28,6 +28,7 @@ from chat.store.base import (
     Unavailable,
     Write,
     Written,
+    cas_of_insert,
     fault_of_document,
     fault_of_key,
     fault_of_write,
@@ -80,13 +81,7 @@ class SqliteStore:
 
     def insert(self, kind: Kind, key: str, body: bytes) -> int:
         [outcome] = self._write("insert", [Insert(kind, key, body)])
-        match outcome:
-            case Written(cas):
-                return cas
-            case Refused(reason):
-                raise DocumentRefused(f"{kind} {key!r}: {reason}")
-            case _:
-                raise DocumentExists(f"{kind} {key!r} is there already")
+        return cas_of_insert(kind, key, outcome)
 
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
         try:

@@ -14,7 +14,6 @@ from functools import partial
 
 from chat.errors import (
     CasMismatch,
-    DocumentExists,
     DocumentMissing,
     DocumentRefused,
     StoreMisconfigured,
@@ -29,7 +28,7 @@ from chat.store.base import (
     Refused,
     Unavailable,
     Write,
-    Written,
+    cas_of_insert,
     fault_of_document,
     fault_of_key,
     fault_of_write,
@@ -83,15 +82,9 @@ class CouchbaseStore:
 
     def insert(self, kind: Kind, key: str, body: bytes) -> int:
         [end] = self._write("insert", [Insert(kind, key, body)])
-        match end:
-            case Written(cas):
-                return cas
-            case Refused(reason):
-                raise DocumentRefused(f"{kind} {key!r}: {reason}")
-            case Exception():
-                raise outage_of("insert", end) from end
-            case _:
-                raise DocumentExists(f"{kind} {key!r} is there already")
+        if isinstance(end, Exception):
+            raise outage_of("insert", end) from end
+        return cas_of_insert(kind, key, end)
 
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
         try:
