@@ -85,7 +85,7 @@ class WorkContext:
 
     def batch_notes(self) -> BatchNotes:
         """Return what writes down whom stored messages answer and name."""
-        return BatchNotes(self.store, self.threads.mark)
+        return BatchNotes(self.store, self.threads.mark, self.reading.note_mentions)
 
     def reconcile(self) -> Reconcile:
         """Return what checks unread counts against the stored messages."""

@@ -6,7 +6,7 @@ Every call is one round trip: one script call for each shard that is concerned.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import redis
@@ -31,6 +31,7 @@ class RedisReading:
         self._count = client.register_script(scripts.load("count_unread").source)
         self._load = client.register_script(scripts.load("load_cursors").source)
         self._remove = client.register_script(scripts.load("remove_numbers").source)
+        self._note = client.register_script(scripts.load("note_mentions").source)
 
     def mark(self, room_id: str, user_id: str, seq: int, *, epoch: str = "", is_private: bool = False) -> Marked:
         """Raise a cursor, tell the room unless in private, and drop the counters that it makes stale."""
@@ -51,17 +52,30 @@ class RedisReading:
         calls = list(_calls(pairs))
         with translated("count unread"):
             pipeline = self._client.pipeline(transaction=False)
-            for call in calls:
-                room_keys = [
-                    key for room, _ in call for key in (keys.head(room), keys.read(room), keys.removed(room))
-                ]
-                self._count(room_keys, [user for _, user in call], client=pipeline)
+            self._ask(pipeline, calls)
             replies = pipeline.execute() if calls else []
-        return {
-            pair: _answer(text.decode())
-            for call, reply in zip(calls, replies, strict=True)
-            for pair, text in zip(call, reply, strict=True)
-        }
+        return _counted(calls, replies)
+
+    def look(self, user_id: str, room_ids: Sequence[str]) -> tuple[set[str], dict[Pair, Standing | str]]:
+        """Return the user's cached rooms (none: not cached), and what `count` says of these, in one round trip."""
+        calls = list(_calls([(room_id, user_id) for room_id in room_ids]))
+        with translated("look at unread"):
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.smembers(keys.user_rooms(user_id))
+            self._ask(pipeline, calls)
+            names, *replies = pipeline.execute()
+        return {each.decode() for each in names}, _counted(calls, replies)
+
+    def note_mentions(self, newest: Mapping[str, int]) -> None:
+        """Note up to which number messages of rooms name anybody."""
+        rooms: dict[int, list[str]] = defaultdict(list)
+        for room_id in newest:
+            rooms[keys.shard_of(room_id)].append(room_id)
+        with translated("note mentions"):
+            pipeline = self._client.pipeline(transaction=False)
+            for same in rooms.values():
+                self._note([keys.head(each) for each in same], [newest[each] for each in same], client=pipeline)
+            pipeline.execute()
 
     def load(self, cursors: dict[Pair, Cursor]) -> None:
         """Put cursors there that the store has told; those that are there stay."""
@@ -96,6 +110,11 @@ class RedisReading:
             found: Any = self._client.zrange(keys.removed(room_id), 0, -1)
         return {int(seq) for seq in found}
 
+    def _ask(self, pipeline: Any, calls: Iterable[list[Pair]]) -> None:
+        for call in calls:
+            room_keys = [key for room, _ in call for key in (keys.head(room), keys.read(room), keys.removed(room))]
+            self._count(room_keys, [user for _, user in call], client=pipeline)
+
 
 def _calls(pairs: Sequence[Pair]) -> Iterable[list[Pair]]:
     """Group pairs by shard, because a script serves one."""
@@ -105,6 +124,14 @@ def _calls(pairs: Sequence[Pair]) -> Iterable[list[Pair]]:
     for same in by_shard.values():
         for start in range(0, len(same), PAIRS_PER_CALL):
             yield same[start : start + PAIRS_PER_CALL]
+
+
+def _counted(calls: Iterable[list[Pair]], replies: Iterable[Any]) -> dict[Pair, Standing | str]:
+    return {
+        pair: _answer(text.decode())
+        for call, reply in zip(calls, replies, strict=True)
+        for pair, text in zip(call, reply, strict=True)
+    }
 
 
 def _answer(text: str) -> Standing | str:

@@ -15,6 +15,7 @@ from chat.protocol import commands
 from chat.services.cursors import Pair
 from chat.services.membership import Membership
 from chat.services.seen import Seen
+from chat.services.standings import Standings
 from chat.services.unread import Unread
 
 Mentioned = Callable[[Mapping[Pair, Standing]], Mapping[Pair, int]]
@@ -27,16 +28,13 @@ def _no_mentions(_standings: Mapping[Pair, Standing]) -> dict[Pair, int]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Answers members; `on_asked(user)` is called with everybody who asked for all counts.
-
-    `rooms_of(user)` tells a user's rooms from their cache, and fills it.
-    """
+    """Answers members; `on_asked(user)` is called with everybody who asked for all counts."""
 
     hub: Hub
     membership: Membership
     seen: Seen
     unread: Unread
-    rooms_of: Callable[[str], Collection[str]]
+    everywhere: Standings
     on_asked: Callable[[str], None]
     mentions: Mentioned = _no_mentions  # how many unread messages name each user
 
@@ -63,7 +61,7 @@ class Reading:
     def counts_of(self, user_id: str) -> dict[str, Any]:
         """Return the total and the unread count of each of a user's rooms."""
         self.on_asked(user_id)
-        return self._counts(self.unread.of((room_id, user_id) for room_id in self.rooms_of(user_id)))
+        return self._counts(self.everywhere.of(user_id))
 
     def standings(self, session: Session, room_ids: Collection[str]) -> dict[str, dict[str, int]]:
         """Return what the ack of a join tells of each room."""

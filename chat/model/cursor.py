@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+UNKNOWN = -1  # where no number is known
 BLOCK = 10_000  # numbers whose removal one document tells: at most about 100 KB
 
 
@@ -37,6 +38,7 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     read_seq: int
     last_seq: int
     unread: int
+    mentioned_seq: int = UNKNOWN  # no message behind that one names anybody
 
 
 class Marked(NamedTuple):

@@ -7,7 +7,7 @@ the drain confirms, and the parents of new replies are brought up to date by a t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from chat.model.ids import MessageRef, message_id
 from chat.services.notes import Notes, Place, Said, is_telling, notes_of, said_by, write_down
@@ -17,18 +17,29 @@ from chat.store.base import Store
 log = logging.getLogger(__name__)
 
 OnReplies = Callable[[Collection[str]], None]  # with the ids of messages whose replies have changed
+OnNaming = Callable[[Mapping[str, int]], None]  # with the newest number of each room that names anybody
 
 
 def nobody_asks(_parents: Collection[str]) -> None:
     """Stand in where no task counts replies."""
 
 
-class BatchNotes:
-    """Notes for one drain. `on_replies` marks parents so that a task counts; `has_replies` tells that it did."""
+def nobody_counts(_newest: Mapping[str, int]) -> None:
+    """Stand in where nobody asks who was named."""
 
-    def __init__(self, store: Store, on_replies: OnReplies = nobody_asks) -> None:
+
+class BatchNotes:
+    """Notes for one drain. `on_replies` marks parents so that a task counts; `has_replies` tells that it did.
+
+    `on_naming` comes after the store's notes: who counts mentions then either finds them or was told of none.
+    """
+
+    def __init__(
+        self, store: Store, on_replies: OnReplies = nobody_asks, on_naming: OnNaming = nobody_counts
+    ) -> None:
         self._store = store
         self._on_replies = on_replies
+        self._on_naming = on_naming
         self.has_replies = False
 
     def __call__(self, settled: Settled) -> Settled:
@@ -60,6 +71,8 @@ class BatchNotes:
         return has_replies
 
     def _mark(self, notes: Notes) -> None:
+        if notes.naming:
+            self._on_naming(notes.naming)
         if notes.parents:
             self._on_replies(ids_of(notes.parents))
             self.has_replies = True

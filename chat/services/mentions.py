@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from chat.model.cursor import Standing
+from chat.model.cursor import UNKNOWN, Standing
 from chat.model.mentions import BLOCK, MentionsRecord, mentions_key
 from chat.services.cursors import Pair
 from chat.store.base import Kind, Store
@@ -16,18 +16,28 @@ DEPTH = 100  # blocks of a room: mentions are counted in its newest 100,000 numb
 _record = msgspec.json.Decoder(MentionsRecord)
 
 
-class Mentions:
-    """Counts for users who stand somewhere in rooms."""
+def _nobody_notes(_newest: Mapping[str, int]) -> None:
+    """Stand in where nothing is kept of what was found."""
 
-    def __init__(self, store: Store) -> None:
+
+class Mentions:
+    """Counts for users who stand somewhere in rooms.
+
+    `note({room: seq})` keeps that no message behind that number names anybody, so that the next count needs no
+    store where all of those were read.
+    """
+
+    def __init__(self, store: Store, note: Callable[[Mapping[str, int]], None] = _nobody_notes) -> None:
         self._store = store
+        self._note = note
 
     def of(self, standings: Mapping[Pair, Standing]) -> dict[Pair, int]:
-        """Return how many unread messages name each user, in one read of the store; none where nothing is unread.
+        """Return how many unread messages name each user.
 
-        Raises: StoreUnavailable.
+        One read of the store, none where no unread message is known to name anybody.
+        Raises: StoreUnavailable, BrokerUnavailable.
         """
-        unread = {pair: standing for pair, standing in standings.items() if standing.unread > 0}
+        unread = {pair: each for pair, each in standings.items() if each.unread > 0 and _may_name(each)}
         if not unread:
             return {}
         named = self._named(unread)
@@ -40,19 +50,30 @@ class Mentions:
 
     def _named(self, standings: Mapping[Pair, Standing]) -> dict[Pair, list[int]]:
         keys: dict[str, str] = {}
+        newest: dict[str, int] = {}
         for (room_id, _), standing in standings.items():
-            keys |= {mentions_key(room_id, seq): room_id for seq in _firsts(standing)}
+            firsts = _firsts(standing)
+            keys |= {mentions_key(room_id, seq): room_id for seq in firsts}
+            newest[room_id] = max(firsts[0] - 1, newest.get(room_id, 0))
         found: dict[Pair, list[int]] = defaultdict(list)
         for key, document in self._store.get_many(Kind.MENTIONS, list(keys)).items():
             record = _record.decode(document.body)
             for seq, user_ids in record.seqs.items():
+                newest[keys[key]] = max(newest[keys[key]], int(seq))
                 if seq not in record.gone:
                     for user_id in user_ids:
                         found[keys[key], user_id].append(int(seq))
+        unknown = {room_id for (room_id, _), each in standings.items() if each.mentioned_seq == UNKNOWN}
+        if unknown:
+            self._note({room_id: newest[room_id] for room_id in unknown})
         return found
 
 
-def _firsts(standing: Standing) -> Iterable[int]:
+def _may_name(standing: Standing) -> bool:
+    return standing.mentioned_seq == UNKNOWN or standing.mentioned_seq > standing.read_seq
+
+
+def _firsts(standing: Standing) -> range:
     """Return a number of each block that holds unread ones."""
     newest = standing.last_seq // BLOCK * BLOCK
     oldest = max((standing.read_seq + 1) // BLOCK * BLOCK, newest - (DEPTH - 1) * BLOCK)

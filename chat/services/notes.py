@@ -48,10 +48,11 @@ class Said(msgspec.Struct):
 
 
 class Notes(NamedTuple):
-    """What is to be written down: parts of documents, and the messages whose threads have changed."""
+    """What is to be written down: parts of documents; whose threads have changed; each room's newest that names."""
 
     sets: dict[Place, Sets]
     parents: set[MessageRef]
+    naming: dict[str, int]
 
 
 _said = msgspec.json.Decoder(Said)
@@ -72,7 +73,7 @@ def said_by(body: bytes) -> Said | None:
 
 def notes_of(messages: Iterable[Said]) -> Notes:
     """Return what these messages say, or, of deleted ones, that they are gone."""
-    notes = Notes(defaultdict(dict), set())
+    notes = Notes(defaultdict(dict), set(), {})
     for each in messages:
         seq = str(each.seq)
         if (parent := each.parent) is not None:
@@ -83,6 +84,7 @@ def notes_of(messages: Iterable[Said]) -> Notes:
             notes.sets[place]["gone", seq] = 1
         elif named := each.named:
             notes.sets[place]["seqs", seq] = named
+            notes.naming[each.room_id] = max(each.seq, notes.naming.get(each.room_id, 0))
     return notes
 
 

@@ -43,11 +43,13 @@ class Unread:
 
     def of(self, pairs: Iterable[Pair]) -> dict[Pair, Standing]:
         """Return where each user stands in a room. Raises BrokerUnavailable, StoreUnavailable."""
-        wanted = list(dict.fromkeys(pairs))
-        found = self._reading.count(wanted)
+        return self.completed(self._reading.count(list(dict.fromkeys(pairs))))
+
+    def completed(self, found: dict[Pair, Standing | str]) -> dict[Pair, Standing]:
+        """Return the same with what Redis does not know read from the store."""
         if unloaded := [pair for pair, answer in found.items() if answer == "unloaded"]:
             self._reading.load(read_cursors(self._store, unloaded))
-            found |= self._reading.count(unloaded)
+            found = found | self._reading.count(unloaded)
         cold = [pair for pair, answer in found.items() if not isinstance(answer, Standing)]
         stored = self._from_store(cold)
         return {pair: answer if isinstance(answer, Standing) else stored[pair] for pair, answer in found.items()}

@@ -43,7 +43,8 @@ class AnsweringScene(ReadingScene):
         tombstones = Tombstones(self.store, self.threads.mark, self.pins.drop)
         self.telling = MessageTelling(self.messages, announcer, tombstones)
         lease = DrainLease(client, "threads", key=keys.THREADS_LEASE)
-        self.counted, self.mentions = Threads(self.store), Mentions(self.store)
+        self.counted = Threads(self.store)
+        self.mentions = Mentions(self.store, self.reading.note_mentions)
         self.tell_threads = TellThreads(
             self.threads, self.messages, self.counted, self.telling, lease, sleep=lambda _: None
         )

@@ -13,6 +13,7 @@ from chat.gateway.typing import Typing
 from chat.services.mentions import Mentions
 from chat.services.preferences import Preferences
 from chat.services.seen import Seen
+from chat.services.standings import Standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,10 @@ def reading_parts_of(ground: Ground, rooms: RoomParts, wakers: Wakers) -> Readin
 
     is_private = preferences.reads_in_private
     seen = Seen(broker.reading, store, ground.cold_start.locate, is_private, on_raised, recounter.asked)
-    mentions = Mentions(store)
+    mentions = Mentions(store, broker.reading.note_mentions)
+    everywhere = Standings(broker.reading, rooms.unread, rooms.listed.ids)
     return ReadingParts(
-        Reading(hub, rooms.membership, seen, rooms.unread, rooms.listed.ids, recounter.asked, mentions.of),
+        Reading(hub, rooms.membership, seen, rooms.unread, everywhere, recounter.asked, mentions.of),
         Typing(hub, rooms.membership, broker.typing.tell),
         preferences,
     )

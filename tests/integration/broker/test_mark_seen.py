@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from chat.broker import keys
+from chat.broker import keys, scripts
 from chat.broker.marks import Marks, Recounts, by_room, unstored
 from chat.broker.reading import RedisReading
-from chat.model.cursor import Cursor, Standing
+from chat.model.cursor import UNKNOWN, Cursor, Standing
 from chat.model.publication import Passing, read_room
 
 ROOM = "room456"
@@ -35,6 +35,45 @@ def test_a_cold_room_and_an_unknown_cursor_are_told(client, room, reading):
         ("elsewhere", "bob"): "cold",
         (ROOM, "bob"): "unloaded",
     }
+
+
+def test_mentions_are_unknown_until_they_are_noted_and_their_number_only_rises(read):
+    def mentioned(user_id: str) -> int:
+        return read.count([(ROOM, user_id)])[ROOM, user_id].mentioned_seq
+
+    assert mentioned("bob") == UNKNOWN
+    for newest, known in ((0, 0), (3, 3), (2, 3)):
+        read.note_mentions({ROOM: newest})
+        assert (mentioned("bob"), mentioned("ann")) == (known, known)
+
+
+def test_nothing_is_noted_of_a_room_that_redis_does_not_know(client, read):
+    read.note_mentions({"elsewhere": 4, ROOM: 4})
+    assert not client.exists(keys.head("elsewhere"))
+    assert client.hget(keys.head(ROOM), "mentioned") == b"4"
+
+
+def test_note_mentions_tells_how_many_rooms_know_more(client, read):
+    note = client.register_script(scripts.load("note_mentions").source)
+    assert note([keys.head(ROOM)], [2]) == [b"noted", 1]
+    assert note([keys.head(ROOM)], [2]) == [b"noted", 0]
+
+
+def test_a_users_rooms_and_standings_come_in_one_round_trip(client, read, monkeypatch):
+    client.sadd(keys.user_rooms("bob"), ROOM, "elsewhere")
+    assert read.look("bob", [ROOM, "elsewhere"]) == (
+        {ROOM, "elsewhere"},
+        {(ROOM, "bob"): Standing(0, 5, 5), ("elsewhere", "bob"): "cold"},
+    )
+    made, pipeline = [], client.pipeline
+
+    def counted(**options):
+        made.append(1)
+        return pipeline(**options)
+
+    monkeypatch.setattr(client, "pipeline", counted)
+    assert read.look("eve", [ROOM]) == (set(), {(ROOM, "eve"): "unloaded"})
+    assert len(made) == 1
 
 
 def test_a_cursor_only_rises_and_never_beyond_the_last_message(read):

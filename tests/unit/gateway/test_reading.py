@@ -39,7 +39,8 @@ class Services:
         self.marks.append((room_id, user_id, seq, message_id))
         return Standing(2, 3, 1)
 
-    def of(self, pairs: Any) -> dict[Any, Standing]:
+    def of(self, whose: Any) -> dict[Any, Standing]:
+        pairs = [(room_id, whose) for room_id in self.ids(whose)] if isinstance(whose, str) else whose
         return {pair: Standing(2, 6, 4) if pair[0] == "r2" else Standing(2, 3, 1) for pair in pairs}
 
     def ids(self, user_id: str) -> set[str]:
@@ -59,7 +60,7 @@ class Scene:
         self.server, self.services = server, Services()
         services: Any = self.services
         asked = services.asked.append
-        self.reading = Reading(server.hub, services, services, services, services.ids, asked, self.named)
+        self.reading = Reading(server.hub, services, services, services, services, asked, self.named)
         self.app = Flask(__name__, static_folder=None)
         problems.install(self.app)
         self.app.register_blueprint(rest_reading.blueprint(self.reading, services))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from chat.broker.base import OutboxEntry, OutboxMessage
@@ -31,7 +31,12 @@ class Scene:
         self.store = MemoryStore(*away)
         self.marked: list[str] = []
         store: Any = self.store
-        self.notes = BatchNotes(store, self._mark)
+        self.naming: dict[str, int] = {}
+        self.notes = BatchNotes(store, self._mark, self._name)
+
+    def _name(self, newest: Mapping[str, int]) -> None:
+        assert self.store.writes, "noted first: who counts in between would rule it out"
+        self.naming |= newest
 
     def _mark(self, parents: Collection[str]) -> None:
         assert self.store.writes, "noted first: a count from before would be too low, and nobody would count again"
@@ -62,6 +67,13 @@ def test_a_parent_is_written_and_marked_once_for_a_batch() -> None:
     assert [len(each.sets) for each in scene.store.writes] == [5]
     assert scene.marked == ["r.3.e"]
     assert (scene.notes.taken(), scene.notes.taken()) == (True, False)
+
+
+def test_the_newest_message_that_names_anybody_is_told_behind_the_notes() -> None:
+    scene = Scene()
+    named = {"mentions": ["bob"]}
+    scene.notes(settled(stored(4, metadata=named), stored(6, metadata=named), stored(7, metadata={"mentions": []})))
+    assert scene.naming == {"r": 6}
 
 
 def test_only_what_is_not_noted_waits() -> None:

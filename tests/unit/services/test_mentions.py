@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -65,3 +65,30 @@ def test_one_looks_back_so_far_and_no_further(store: SqliteStore) -> None:
     note(store, BLOCK - 1, "bob")
     note(store, BLOCK, "bob")
     assert Mentions(store).of({("r", "bob"): standing(0, last)}) == {("r", "bob"): 1}
+
+
+def test_the_store_is_not_read_when_no_unread_message_is_known_to_name_anybody(store: SqliteStore) -> None:
+    note(store, 4, "bob")
+    before = store.round_trips
+    assert Mentions(store).of({("r", "bob"): Standing(4, 9, 5, mentioned_seq=4)}) == {}
+    assert store.round_trips == before
+    assert Mentions(store).of({("r", "bob"): Standing(3, 9, 6, mentioned_seq=4)}) == {("r", "bob"): 1}
+
+
+def test_what_was_found_is_noted_when_it_was_not_known(store: SqliteStore) -> None:
+    noted: list[Mapping[str, int]] = []
+    note(store, 4, "cleo")
+    note(store, 6, deleted_at="now")
+    mentions = Mentions(store, noted.append)
+    mentions.of({("r", "bob"): standing(0, 9), ("r", "dan"): standing(8, 9), ("quiet", "bob"): standing(2, 9)})
+    assert noted == [{"r": 4, "quiet": 0}]
+    mentions.of({("r", "bob"): Standing(3, 9, 6, mentioned_seq=4)})
+    assert len(noted) == 1
+
+
+def test_what_was_not_read_is_not_ruled_out_when_it_is_noted(store: SqliteStore) -> None:
+    noted: list[Mapping[str, int]] = []
+    note(store, 4, "bob")
+    last = 3 * BLOCK
+    assert Mentions(store, noted.append).of({("r", "bob"): standing(last - 1, last)}) == {}
+    assert noted == [{"r": last - 1}]
