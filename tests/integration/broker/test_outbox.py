@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from redis.client import Pipeline
 
 from chat.broker import keys
-from chat.broker.base import Retraction
+from chat.broker.base import Confirmation, Retraction
 from chat.broker.client import RedisAddress, connect
-from chat.broker.outbox import Outbox
+from chat.broker.outbox import CONFIRM_TOGETHER, Outbox
 from chat.errors import BrokerUnavailable
 from tests.support.ports import free_port
 from tests.support.rooms import LOG_LENGTH, Room
@@ -121,6 +122,25 @@ def test_groups_are_kept_when_they_are_ensured_again(room):
     room.take()
     room.outbox.ensure_groups()
     assert room.take() == []
+
+
+def test_rooms_are_confirmed_a_few_at_a_time_when_a_batch_is_large(client, monkeypatch):
+    rooms = [Room(client, f"r{n}").warm() for n in range(5)]
+    for room in rooms:
+        room.accept(*(f"t{n}" for n in range(CONFIRM_TOGETHER // 2)))
+    worker = Outbox(client, consumer="one", log_length=LOG_LENGTH)
+    entries = worker.take(10)
+    confirmations = [Confirmation(entry, each, b"{}") for entry in entries for each in entry.messages]
+    executed, execute = [], Pipeline.execute
+
+    def counted(self):
+        executed.append(len(self))
+        return execute(self)
+
+    monkeypatch.setattr(Pipeline, "execute", counted)
+    assert worker.confirm(confirmations[::-1]) == 5 * (CONFIRM_TOGETHER // 2)
+    assert executed == [2, 2, 1]
+    assert worker.lengths() == [0] * keys.SHARDS
 
 
 def test_only_idle_consumers_without_entries_are_forgotten_when_asked(room):
