@@ -44,6 +44,10 @@ def _unheard(_session: Session, _room_id: str) -> None:
     """Stand in where nobody asks."""
 
 
+def _unheeded(_user_id: str) -> None:
+    """Stand in where nobody reads ahead."""
+
+
 def _no_standings(_session: Session, _room_ids: Collection[str]) -> dict[str, dict[str, int]]:
     """Stand in where nobody counts."""
     return {}
@@ -73,6 +77,7 @@ class Dispatcher:
     slow: Mapping[type, Slow] = field(default_factory=dict)
     on_sent: Callable[[Session, str], None] = _unheard  # called with the room
     on_left: Callable[[Session, str], None] = _unheard
+    on_joined: Callable[[str], None] = _unheeded  # called with the user
     standings: Standings = _no_standings  # what else the ack of a join tells of each room
 
     def on_message(self, connection: Connection, payload: bytes) -> None:
@@ -179,6 +184,7 @@ class Dispatcher:
             session.tell(codec.ack_frame(command.ack, result))
         if settled := b"".join([each.settled for each in joined.values()]):
             session.connection.send_frame(settled)
+        self.on_joined(session.user_id)
 
     def _join_all(
         self, session: Session, since: dict[str, Position | None], checked_at: float, *, is_told: bool

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
 from chat.errors import DocumentExists, DocumentMissing
-from chat.store.base import Kind, Store
+from chat.store.base import Document, Kind, Store
 
 REMEMBERED = 50_000  # users, about 150 bytes each
 
@@ -41,13 +41,17 @@ class Preferences:
         is_heard, changes = self._is_heard(user_id), self._changes
         if is_heard and (known := self._remembered.get(user_id)) is not None:
             return known
-        document = self._store.get(Kind.USER, user_id)
-        record = _user.decode(document.body) if document else UserRecord()
-        if is_heard and changes == self._changes:  # else what was read may be older than a change
-            self._remembered[user_id] = record
-            if len(self._remembered) > REMEMBERED:
-                self._remembered.popitem(last=False)
+        record = _record(self._store.get(Kind.USER, user_id))
+        if is_heard:
+            self._remember({user_id: record}, changes)
         return record
+
+    def read_ahead(self, user_ids: Collection[str]) -> None:
+        """Remember the choices of those who are connected here, in one read. Raises StoreUnavailable."""
+        wanted = [each for each in user_ids if each not in self._remembered and self._is_heard(each)]
+        changes = self._changes
+        found = self._store.get_many(Kind.USER, wanted) if wanted else {}
+        self._remember({user_id: _record(found.get(user_id)) for user_id in wanted}, changes)
 
     def reads_in_private(self, user_id: str) -> bool:
         """Tell whether others are not told what the user has seen."""
@@ -77,3 +81,14 @@ class Preferences:
         """Read it anew the next time."""
         self._changes += 1
         self._remembered.pop(user_id, None)
+
+    def _remember(self, records: Mapping[str, UserRecord], changes: int) -> None:
+        if changes != self._changes:
+            return  # what was read may be older than a change
+        self._remembered.update(records)
+        while len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+def _record(document: Document | None) -> UserRecord:
+    return _user.decode(document.body) if document else UserRecord()

@@ -35,7 +35,7 @@ def build(settings: Settings, wake_ups: WakeUps) -> ChatServer:
             lobby,
             heartbeat,
             stats,
-            parts.reading.typing,
+            *parts.reading.running(),
             *parts.accepting.running(),
             *parts.wakers.running(),
         ],

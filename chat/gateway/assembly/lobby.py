@@ -57,5 +57,6 @@ def _dispatcher_of(parts: Parts) -> Dispatcher:
         },
         on_sent=typing.stop,
         on_left=typing.stop,
+        on_joined=parts.reading.ahead,
         standings=reading.standings,
     )

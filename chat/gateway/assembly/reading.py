@@ -9,6 +9,8 @@ from chat.gateway.assembly.ground import Ground
 from chat.gateway.assembly.rooms import RoomParts
 from chat.gateway.assembly.waking import Wakers
 from chat.gateway.reading import Reading
+from chat.gateway.reading_ahead import ReadingAhead
+from chat.gateway.server import Running
 from chat.gateway.typing import Typing
 from chat.services.mentions import Mentions
 from chat.services.preferences import Preferences
@@ -23,6 +25,11 @@ class ReadingParts:
     reading: Reading
     typing: Typing
     preferences: Preferences
+    ahead: ReadingAhead
+
+    def running(self) -> tuple[Running, ...]:
+        """Return what is to be started."""
+        return self.typing, self.ahead
 
 
 def reading_parts_of(ground: Ground, rooms: RoomParts, wakers: Wakers) -> ReadingParts:
@@ -46,4 +53,5 @@ def reading_parts_of(ground: Ground, rooms: RoomParts, wakers: Wakers) -> Readin
         Reading(hub, rooms.membership, seen, rooms.unread, everywhere, recounter.asked, mentions.of),
         Typing(hub, rooms.membership, broker.typing.tell),
         preferences,
+        ReadingAhead(preferences.read_ahead),
     )

@@ -67,3 +67,30 @@ def test_what_was_read_is_not_kept_when_it_changed_meanwhile(servers, monkeypatc
     monkeypatch.setattr(servers.store, "get", slow)
     assert not servers.here.reads_in_private("ann")
     assert servers.here.reads_in_private("ann")
+
+
+def test_many_are_read_at_once_before_they_ask(servers):
+    servers.heard |= {"ann", "bob"}
+    servers.here.change("bob", read_receipts=False)
+    before = servers.store.round_trips
+    servers.here.read_ahead(["ann", "bob", "stranger"])
+    assert servers.store.round_trips == before + 1
+    assert [servers.here.reads_in_private(each) for each in ("ann", "bob")] == [False, True]
+    servers.here.read_ahead(["ann", "bob"])
+    assert servers.store.round_trips == before + 1
+    servers.here.of("stranger")
+    assert servers.store.round_trips == before + 2  # a change of this one would not be heard
+
+
+def test_what_was_read_ahead_is_not_kept_when_it_changed_meanwhile(servers, monkeypatch):
+    servers.heard.add("ann")
+    get_many = servers.store.get_many
+
+    def slow_get_many(*asked):
+        found = get_many(*asked)
+        servers.there.change("ann", read_receipts=False)
+        return found
+
+    monkeypatch.setattr(servers.store, "get_many", slow_get_many)
+    servers.here.read_ahead(["ann"])
+    assert servers.here.reads_in_private("ann")
