@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -27,6 +28,7 @@ FRIEND = "https://friend.example"
 JWT = {"AUTH_MODE": "jwt", "AUTH_SECRET": SECRET, "ALLOWED_ORIGINS": FRIEND, "LOG_LEVEL": "DEBUG"}
 ISSUED = SecretIssuer()
 REFETCH_S = 0.5
+HANGS_S = 60  # an issuer, when a test forgot to let it go on
 
 
 @pytest.fixture(scope="module")
@@ -454,7 +456,12 @@ def test_known_keys_go_on_when_the_issuer_is_down(trusting: LoneServer, keys: Ke
 
 
 def test_a_slow_issuer_holds_up_only_those_who_need_it(trusting: LoneServer, keys: KeyIssuer) -> None:
-    keys.answer = lambda _: time.sleep(6)
+    is_over = threading.Event()
+
+    def hang(_: Any) -> None:
+        is_over.wait(HANGS_S)
+
+    keys.answer = hang
     asked = keys.asked
 
     def one_that_waits() -> ChatClient | None:
@@ -473,6 +480,7 @@ def test_a_slow_issuer_holds_up_only_those_who_need_it(trusting: LoneServer, key
     assert not slow.events
     assert ends(slow)[0] == 4500
     assert 2 < time.monotonic() - start < 5
+    is_over.set()
 
 
 def test_nobody_is_refused_for_good_when_the_keys_could_never_be_fetched(valkey: ValkeyProcess) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -32,6 +31,8 @@ STALL_S = 0.05
 SCRIPTS = {sha1(path.read_bytes()).hexdigest(): path.stem for path in (ROOT / "chat/broker/lua").glob("*.lua")}
 CHECK = "HMGET"  # every 5 s a server compares its positions with Redis
 QUIET_S = 0.5  # what is told to Redis behind an answer has begun by then
+PAUSE_S = 0.002  # of the bystander, before he asks again
+BEHIND = 50  # his questions after a deed, over 0.1 s: what is done behind its answer belongs to it
 TRIES = 3  # what one stall too many may be somebody else's doing on a busy machine
 
 
@@ -91,6 +92,7 @@ class Hall:
     def watch(self) -> Hall:
         """Begin to note the commands that name the room."""
         self._commands: list[str] = []
+        self._news = threading.Condition()
         monitor = self.redis.monitor().__enter__()
 
         def note() -> None:
@@ -99,17 +101,17 @@ class Hall:
                     name, _, rest = each["command"].partition(" ")
                     name = SCRIPTS.get(rest.partition(" ")[0], name.upper())
                     if self.room in each["command"] and each["client_type"] != "lua" and name != CHECK:
-                        self._commands.append(name)
+                        with self._news:
+                            self._commands.append(name)
+                            self._news.notify_all()
 
         threading.Thread(target=note, daemon=True).start()
         return self
 
     def _await_quiet(self) -> None:
-        known, since = -1, 0.0
-        while len(self._commands) != known or time.monotonic() - since < QUIET_S:
-            if len(self._commands) != known:
-                known, since = len(self._commands), time.monotonic()
-            time.sleep(0.02)
+        with self._news:
+            while self._news.wait(QUIET_S):
+                pass
 
     def _connect(self, name: str) -> ChatClient:
         client = self.server.client(self.server.token(name))
@@ -163,6 +165,7 @@ class Bystander:
     def __init__(self, server: LoneServer) -> None:
         self._server = server
         self.waits: list[float] = []
+        self._answered = threading.Condition()
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._ask)
 
@@ -173,6 +176,12 @@ class Bystander:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join()
+
+    def await_answers(self, count: int) -> None:
+        """Return when so many more answers have come."""
+        with self._answered:
+            enough = len(self.waits) + count
+            assert self._answered.wait_for(lambda: len(self.waits) >= enough, 30), self.waits
 
     def _ask(self) -> None:
         pid = self._server.process.pid
@@ -187,9 +196,11 @@ class Bystander:
                 while b'"heartbeat"' not in raw.receive()[1][:30]:
                     pass
 
-            while not self._is_over.is_set():
-                self.waits.append(turns.timed(ask))
-                time.sleep(0.002)
+            while not self._is_over.wait(PAUSE_S):
+                wait_s = turns.timed(ask)
+                with self._answered:
+                    self.waits.append(wait_s)
+                    self._answered.notify_all()
 
 
 def test_nobody_waits_for_what_happens_in_a_room_of_10_000(server: LoneServer) -> None:
@@ -199,7 +210,7 @@ def test_nobody_waits_for_what_happens_in_a_room_of_10_000(server: LoneServer) -
         for name, deed in hall.deeds().items():
             with Bystander(server) as bystander:
                 deed()
-                time.sleep(0.1)  # what is done behind the answer belongs to it
+                bystander.await_answers(BEHIND)
             longest[name] = min(max(bystander.waits), longest.get(name, 9.9))
     print(f"\nlongest wait of a bystander in ms: { {name: round(s * 1000, 1) for name, s in longest.items()} }")
     assert {name: wait for name, wait in longest.items() if wait > STALL_S} == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -69,10 +68,7 @@ def statuses(client: ChatClient) -> list[tuple[str, bool]]:
 
 def stays(client: ChatClient, expected: list[tuple[str, bool]]) -> None:
     """See that nothing more is told."""
-    deadline = time.monotonic() + QUIET_S
-    while time.monotonic() < deadline:
-        assert statuses(client) == expected
-        time.sleep(0.05)
+    assert client.stays(lambda: statuses(client) == expected, QUIET_S), statuses(client)
 
 
 def test_people_on_both_servers_see_who_comes_and_goes(person, here, there, room):
@@ -108,6 +104,7 @@ def test_nobody_is_told_when_somebody_is_back_on_the_other_server_within_the_gra
         bob.drop()
         bob = person("bob", *([server] if server else []))
     stays(ann, [("bob", True)])
+    assert statuses(ann) == [("bob", True)]
 
 
 def test_the_room_sees_that_somebody_left_it_and_later_that_they_went(person, room):

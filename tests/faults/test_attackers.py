@@ -63,7 +63,7 @@ def echo_times_ms(port: int, seconds: float, process: psutil.Process) -> tuple[l
                 times.append((time.perf_counter() - started) * 1000)
             if len(times) % 80 == 0:
                 most = max(most, process.memory_info().rss)
-            time.sleep(PAUSE_S)
+            time.sleep(PAUSE_S)  # the pace of a client
     return sorted(times), most
 
 

@@ -68,7 +68,7 @@ def half_handshakes(port: int, until: float, told: Told) -> None:
                 held[-1].send(half)
                 told["begun"] += 1
             else:
-                time.sleep(PIECE_S)
+                time.sleep(PIECE_S)  # all are held: look again for refused ones
         told["held at the end"] = len(held)
 
 
@@ -88,7 +88,7 @@ def deaf(port: int, until: float, told: Told) -> None:
             for each in talkers:
                 each.send(said)
                 told["said"] += 1
-            time.sleep(0.05)
+            time.sleep(0.05)  # the pace of the attack
         for each in deaf:
             told["deaf ones closed"] += _is_dead(each)
 
@@ -105,7 +105,7 @@ def joins(port: int, until: float, told: Told) -> None:
             number += ROOMS_A_FRAME
             raw.send(frame(TEXT, _command("join-chat-rooms", roomIds=rooms)))
             raw.send(frame(TEXT, _command("leave-chat-rooms", roomIds=rooms)))
-            time.sleep(1 / JOIN_FRAMES_A_SECOND)
+            time.sleep(1 / JOIN_FRAMES_A_SECOND)  # the pace of the attack
         told["rooms asked for"] = number
         raw.sock.shutdown(socket.SHUT_RDWR)
         reader.join(5)
@@ -159,7 +159,7 @@ def _pour(port: int, until: float, told: Told, piece: bytes, first: bytes) -> No
                 while time.monotonic() < until:
                     raw.send(load)
                     told["KB sent"] += len(load) // 1000
-                    time.sleep(PIECE_S)
+                    time.sleep(PIECE_S)  # the pace of the attack
             except OSError:
                 told["closed"] += 1
 
@@ -189,7 +189,7 @@ def _is_dead(raw: RawClient) -> bool:
     try:
         for _ in range(20):
             raw.send(frame(TEXT, b"{}"))
-            time.sleep(0.01)
+            time.sleep(0.01)  # a reset comes after the first one, if it comes
     except OSError:
         return True
     return False

@@ -178,6 +178,11 @@ class ChatClient:
             raise AssertionError(f"{how}; the last events were {self.events[-5:]}")
         return value
 
+    def stays(self, predicate: Callable[[], object], for_s: float) -> bool:
+        """Tell whether `predicate()` and the connection last for so long; it is asked whenever something came."""
+        with self._news:
+            return not self._news.wait_for(lambda: not predicate() or self.close_code is not None, for_s)
+
     def until_closed(self, timeout_s: float = 10) -> int:
         """Return the code with which the connection ended."""
         with self._news:

@@ -244,5 +244,5 @@ def paced(rounds: int, pause_s: float) -> Iterator[int]:
     start = time.monotonic()
     for number in range(rounds):
         if (wait_s := start + number * pause_s - time.monotonic()) > 0:
-            time.sleep(wait_s)
+            time.sleep(wait_s)  # the pace is what is asked for
         yield number

@@ -19,9 +19,11 @@ from chat.broker.base import Accepted, Cold, Draft, Duplicate
 from chat.broker.client import RedisAddress, connect
 from chat.broker.group_commit import GroupCommit
 from chat.broker.log import RedisRoomLog
+from tests.support.wait import eventually
 
 ACCEPTED_MS = 1_700_000_000_000
 NO_ANSWER_S = 30
+SEND_EVERY_S = 0.02
 
 
 def draft(room: str, temp_id: str, sender: str = "ann") -> Draft:
@@ -49,18 +51,17 @@ class Committing:
 
     def settle(self, each: Draft, *, timeout_s: float) -> tuple[Any, int]:
         """Submit as a client does, again and again; return the outcome and how often it was refused."""
-        deadline, refusals = time.monotonic() + timeout_s, 0
-        while True:
-            outcome = self.submit(each)
-            if isinstance(outcome, Accepted | Duplicate):
-                return outcome, refusals
-            if time.monotonic() > deadline:
-                raise AssertionError(f"still {outcome!r}")
-            refusals += 1
-            if isinstance(outcome, Cold):
+        outcomes: list[Any] = []
+
+        def is_settled() -> bool:
+            outcomes.append(self.submit(each))
+            if isinstance(outcomes[-1], Cold):
                 with connect(RedisAddress(self.url), size=1) as client:
                     RedisRoomLog(client).warm(each.room_id, 0, [])
-            gevent.sleep(0.05)
+            return isinstance(outcomes[-1], Accepted | Duplicate)
+
+        eventually(is_settled, timeout_s, 0.05)
+        return outcomes[-1], len(outcomes) - 1
 
 
 def named(outcome: Any) -> list[Any]:
@@ -104,7 +105,7 @@ def flood(url: str, room: str, sender: str, count: int, timeout_s: float = 20) -
 
 
 def send_steadily(url: str, room: str, sender: str, seconds: float) -> dict[str, Any]:
-    """Send one message every 20 ms; return the answers and the longest time without an accepted one."""
+    """Send a message every SEND_EVERY_S; return the answers and the longest time without an accepted one."""
     committing = Committing(url)
     answers, gap, last = [], 0.0, time.monotonic()
     pool = Pool()
@@ -119,7 +120,7 @@ def send_steadily(url: str, room: str, sender: str, seconds: float) -> dict[str,
     while time.monotonic() < end:
         pool.spawn(send, f"{sender}-{n}")
         n += 1
-        gevent.sleep(0.02)
+        gevent.sleep(SEND_EVERY_S)  # the pace is the test's
     pool.join(raise_error=True)
     committing.commit.stop()
     return {"answers": answers, "gap_s": gap}
@@ -143,7 +144,7 @@ def submit_while_frozen(url: str, pid: int, room: str) -> dict[str, Any]:
             waiting.spawn(one, f"frozen-{n}")
         for n in range(14):
             waiting.spawn(one, f"later-{n}")
-            gevent.sleep(0.25)
+            gevent.sleep(0.25)  # spread over the time that it is frozen
         waiting.join()
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -198,10 +199,11 @@ def stop_while_frozen(url: str, pid: int, room: str, count: int) -> dict[str, An
     """Stop while a batch is under way to a Redis that does not answer."""
     committing = Committing(url)
     committing.submit(draft(room, "before"))
+    sent = committing.commit.round_trips
     os.kill(pid, signal.SIGSTOP)
     try:
         results = [committing.begin(draft(room, f"t{n}")) for n in range(count)]
-        gevent.sleep(0.1)
+        eventually(lambda: committing.commit.round_trips > sent)  # a batch is under way
         start = time.monotonic()
         committing.commit.stop(0.5)
         took_s = time.monotonic() - start
@@ -233,6 +235,6 @@ class _Ticks:
     def _run(self) -> None:
         last = time.monotonic()
         while True:
-            gevent.sleep(0.01)
+            gevent.sleep(0.01)  # how much longer it takes is what is measured
             now = time.monotonic()
             self.longest_gap_s, last = max(self.longest_gap_s, now - last), now

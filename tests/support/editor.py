@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -66,10 +65,9 @@ class Editor:
         self._store.close()
 
     def _go_on(self, act: Callable[[int], None]) -> None:
-        while not self._is_over.is_set():
+        while not self._is_over.wait(PAUSE_S):
             with suppress(StoreError):  # it may have happened, or happen later: then a higher number is there
                 act(next(self._numbers))
-            time.sleep(PAUSE_S)
 
     def _edit(self, number: int) -> None:
         self._edit_one(number, max(1, self._last_seq() - random.randrange(NEWEST)))

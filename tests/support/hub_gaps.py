@@ -22,8 +22,10 @@ from chat.store.offloaded import OffloadedStore
 from config.couchbase_url import read_couchbase
 from config.durability import StoreDurability
 from tests.support.turns import Turns
+from tests.support.wait import eventually
 
 TICK_S = 0.001
+PAUSES_S = (0.1, 0.01)  # of a caller, after a call that failed or not: so much load there is
 CALLERS = 8  # of each store, as many as there are threads for
 REOPEN_AFTER_S = 1.0  # sooner than in the product, so that a short test sees it
 
@@ -42,7 +44,7 @@ class Ticking:
     def _tick(self) -> None:
         with Turns(os.getpid(), threading.get_native_id()) as turns:
             while True:
-                taken_s = turns.timed(lambda: gevent.sleep(TICK_S))
+                taken_s = turns.timed(lambda: gevent.sleep(TICK_S))  # what it takes longer is measured
                 self.longest_s = max(self.longest_s, taken_s - TICK_S)
                 self.ticks += 1
 
@@ -68,7 +70,7 @@ class Callers:
             except ChatError as exc:
                 end = "StoreUnavailable" if isinstance(exc, StoreUnavailable) else type(exc).__name__
             self.ends[end] = self.ends.get(end, 0) + 1
-            gevent.sleep(0.01 if end == "done" else 0.1)
+            gevent.sleep(PAUSES_S[end == "done"])
 
 
 def while_frozen(url: str, mock_pid: int, seconds: float) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def while_frozen(url: str, mock_pid: int, seconds: float) -> dict[str, Any]:
         try:
             os.kill(mock_pid, signal.SIGSTOP)
             callers.ends.clear()
-            gevent.sleep(seconds)
+            gevent.sleep(seconds)  # the time that is measured
             told["meanwhile"] = dict(callers.ends)
         finally:
             os.kill(mock_pid, signal.SIGCONT)
@@ -93,7 +95,7 @@ def while_gone(url: str, mock_pid: int, seconds: float) -> dict[str, Any]:
         _await_end(callers, "done")
         os.kill(mock_pid, signal.SIGKILL)
         callers.ends.clear()
-        gevent.sleep(seconds)
+        gevent.sleep(seconds)  # the time that is measured
         told["meanwhile"] = dict(callers.ends)
     return told
 
@@ -102,7 +104,7 @@ def while_connecting(urls: Sequence[str], seconds: float) -> dict[str, Any]:
     """Use stores that are connected to for the first time, or in vain; `ends` is a list, one for each store."""
     with _measured(urls[0]) as (callers, told):
         others = [Callers(OffloadedStore(_open(url))) for url in urls[1:]]
-        gevent.sleep(seconds)
+        gevent.sleep(seconds)  # the time that is measured
         for each in others:
             each.stop()
     return told | {"ends": [callers.ends, *(each.ends for each in others)]}
@@ -134,9 +136,7 @@ def _write(store: Store, writes: Sequence[Write]) -> None:
 
 
 def _await_end(callers: Callers, end: str) -> None:
-    with gevent.Timeout(20):
-        while not callers.ends.get(end):
-            gevent.sleep(0.01)
+    eventually(lambda: callers.ends.get(end), 20)
 
 
 def _open(url: str) -> Store:

@@ -34,7 +34,9 @@ from chat.services.message_telling import MessageTelling
 from chat.services.removed import Removing
 from chat.services.room_changes import RoomChanges
 from chat.services.stored_messages import StoredMessages
-from tests.support.memory import LocalClient, MemoryRelay, turn
+from tests.support.greenlets import turn
+from tests.support.local_client import LocalClient
+from tests.support.memory_relay import MemoryRelay
 from tests.support.reading import ReadingScene
 from tests.support.rooms import Ears
 from tests.support.simulated_client import SimulatedClient, as_seen

@@ -10,7 +10,8 @@ from chat.services.membership import Membership
 from chat.services.room_changes import RoomChanges
 from chat.services.rooms import Rooms
 from chat.store.base import Store
-from tests.support.memory import MemoryBroker, MemorySets
+from tests.support.memory import MemoryBroker
+from tests.support.memory_sets import MemorySets
 
 
 class Keeping:

@@ -15,7 +15,11 @@ from chat.hub import Hub, Room
 from chat.model.events import split_frame
 from chat.protocol.fields import Position
 from chat.protocol.frames import text_frame
-from tests.support.memory import LocalClient, MemoryBroker, MemoryRelay, draft, turn
+from tests.support.drafts import draft
+from tests.support.greenlets import turn
+from tests.support.local_client import LocalClient
+from tests.support.memory import MemoryBroker
+from tests.support.memory_relay import MemoryRelay
 
 ROOM = "room456"
 

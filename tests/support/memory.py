@@ -1,4 +1,4 @@
-"""In-memory twins of the broker's ports, and a client of a server process, for tests without a network.
+"""An in-memory twin of the broker's ports, for tests without a network.
 
 `MemoryBroker` follows `chat/broker/base.py` and the Lua files: the same answers, and byte for byte the same
 publications. `tests/unit/services/test_history.py` compares it with the real scripts on a real server.
@@ -6,21 +6,14 @@ publications. `tests/unit/services/test_history.py` compares it with the real sc
 
 from __future__ import annotations
 
-import json
-import socket
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import gevent
 
 from chat.broker.base import (
     Accepted,
     AcceptOutcome,
     Appended,
     AppendOutcome,
-    CachedAnswer,
-    CachedNames,
     Cold,
     Draft,
     Duplicate,
@@ -34,22 +27,9 @@ from chat.broker.base import (
     Stale,
 )
 from chat.errors import ChatError
-from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits
-from chat.gateway.identity import Identity
-from chat.gateway.session import Session
 from chat.model.events import new_frame
 from chat.model.ids import new_epoch
 from chat.model.publication import MembersChange, RoomEvents, read_room
-
-CONFIRM_BY = "2023-11-14T22:13:30Z"
-ACCEPTED_MS = 1_700_000_000_000
-
-
-def draft(temp_id: str, room_id: str = "room456", sender_id: str = "ann") -> Draft:
-    """Return a small message."""
-    body = {"room_id": room_id, "sender_id": sender_id, "temp_id": temp_id, "content": f"says {temp_id}"}
-    members = json.dumps(body, separators=(",", ":"))[1:-1].encode()
-    return Draft(room_id, sender_id, temp_id, ACCEPTED_MS, CONFIRM_BY, members)
 
 
 @dataclass
@@ -270,129 +250,3 @@ class MemoryBroker:
         self.payloads.setdefault(room_id, []).append(payload)
         del self.logs[room_id][: -self.log_length], self.payloads[room_id][: -self.log_length]
         self.published.append((room_id, payload))
-
-
-class MemorySets:
-    """The shared caches as `RedisMembers` keeps them."""
-
-    def __init__(self) -> None:
-        self.sets: dict[str, set[str]] = {}
-        self.marks: dict[str, str] = {}
-        self.rooms: dict[str, set[str]] = {}
-
-    def ask(self, room_id: str, user_id: str) -> CachedAnswer:
-        found = self.sets.get(room_id)
-        return CachedAnswer(None if found is None else user_id in found, self.marks.get(room_id, ""))
-
-    def keep(self, room_id: str, user_ids: Collection[str], *, revision: int, mark: str) -> bool:
-        if mark != self.marks.get(room_id, ""):
-            return False
-        if user_ids:
-            self.sets[room_id] = set(user_ids)
-        self.marks[room_id] = str(revision)
-        return True
-
-    def added(self, room_id: str, revision: int, user_id: str) -> None:
-        self.drop(room_id, revision, [user_id])
-
-    def removed(self, room_id: str, revision: int, user_id: str) -> None:
-        self.drop(room_id, revision, [user_id])
-
-    def drop(self, room_id: str, revision: int, user_ids: Collection[str]) -> None:
-        self.sets.pop(room_id, None)
-        self.marks[room_id] = str(max(revision, int(self.marks.get(room_id) or 0)))
-        self.drop_rooms(user_ids)
-
-    def drop_rooms(self, user_ids: Collection[str]) -> None:
-        for user_id in user_ids:
-            self.rooms.pop(user_id, None)
-            self.marks[f"@{user_id}"] = new_epoch()
-
-    def rooms_of(self, user_id: str) -> CachedNames:
-        return CachedNames(self.rooms.get(user_id), self.marks.get(f"@{user_id}", ""))
-
-    def keep_rooms(self, user_id: str, room_ids: Collection[str], *, mark: str) -> bool:
-        if mark != self.marks.get(f"@{user_id}", ""):
-            return False
-        if room_ids:
-            self.rooms[user_id] = set(room_ids)
-        return True
-
-
-class MemoryRelay:
-    """The one subscriber of a server process: it hands on what a test passes to `hear`."""
-
-    def __init__(self) -> None:
-        self.handlers: dict[str, Callable[[bytes], None]] = {}
-        self.is_connected = True
-        self.fault: ChatError | None = None
-
-    def listen(self, channel: str, handler: Callable[[bytes], None]) -> None:
-        if self.fault is not None:
-            raise self.fault
-        self.handlers[channel] = handler
-
-    def forget(self, channels: Sequence[str]) -> None:
-        for channel in channels:
-            self.handlers.pop(channel, None)
-
-    def hear(self, channel: str, payload: bytes) -> None:
-        """Pass one publication on, if anybody listens."""
-        handler = self.handlers.get(channel)
-        if handler is not None:
-            handler(payload)
-
-
-def turn() -> None:
-    """Let gevent's loop go round, so that what is written is sent and what is spawned runs."""
-    for _ in range(3):
-        gevent.sleep(0)
-
-
-class LocalClient:
-    """A user at the other end of a socket pair, with the server's connection and session for it."""
-
-    def __init__(self, user_id: str, callbacks: ConnectionCallbacks | None = None, **limits: Any) -> None:
-        self._socket, served = socket.socketpair()
-        self._socket.setblocking(False)
-        self._unread = b""
-        told = ConnectionLimits(backlog_limit_bytes=16 * 1024 * 1024, **limits)
-        ignore = ConnectionCallbacks(lambda *_: None, lambda *_: None, lambda *_: None)
-        server_end: Any = socket.socket.__base__  # Connection takes the plain socket beneath Python's
-        plain = server_end(served.family, served.type, served.proto, fileno=served.detach())
-        self.connection = Connection(plain, told, callbacks or ignore)
-        self.session = Session(self.connection, Identity(user_id, user_id.title()))
-        self.session.is_busy = False
-        self.connection.context = self.session
-
-    def told(self) -> list[dict[str, Any]]:
-        """Return the text messages that came since the last asking."""
-        turn()
-        while True:
-            try:
-                data = self._socket.recv(1 << 20)
-            except BlockingIOError:
-                break
-            if not data:
-                break
-            self._unread += data
-            turn()
-        return [json.loads(payload) for opcode, payload in self._frames() if opcode == 1]
-
-    def close(self) -> None:
-        """Hang up, both ends."""
-        self.connection.abort()
-        self._socket.close()
-
-    def _frames(self) -> list[tuple[int, bytes]]:
-        found = []
-        while len(self._unread) >= 2:
-            length, start = self._unread[1], 2
-            if length >= 126:
-                start = 4 if length == 126 else 10
-                length = int.from_bytes(self._unread[2:start], "big")
-            if len(self._unread) < start + length:
-                break
-            found.append((self._unread[0] & 15, self._unread[start : start + length]))
-            self._unread = self._unread[start + length :]
-        return found

@@ -26,20 +26,23 @@ print("web listens")
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Ready).serve_forever()
 """
 
+# It waits until somebody ends it; the alarm is for a test that forgot to.
+WAIT = "import signal; signal.alarm(600); signal.pause()"
+
 # Told so, it has a child of its own that outlives it.
-JOB = """
-import os, subprocess, sys, time
+JOB = f"""
+import os, subprocess, sys
 if "JOB_HAS_CHILD" in os.environ:
-    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    subprocess.Popen([sys.executable, "-c", {WAIT!r}])
 print("job waits")
-time.sleep(600)
+{WAIT}
 """
 
 STUBBORN_FOR_S = "STUBBORN_FOR_S"  # environment variable
-STUBBORN = """
-import signal, time
+STUBBORN = f"""
+import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-time.sleep(600)
+{WAIT}
 """
 
 

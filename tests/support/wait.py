@@ -9,8 +9,13 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(check: Callable[[], T], timeout_s: float = 10, every_s: float = 0.02) -> T:
-    """Return the first truthy value of `check()`.
+def eventually(
+    check: Callable[[], T],
+    timeout_s: float = 10,
+    every_s: float = 0.02,
+    pause: Callable[[float], object] = time.sleep,
+) -> T:
+    """Return the first truthy value of `check()`, which is asked again after each `pause`.
 
     Raises: AssertionError, naming the last value, when none came within `timeout_s`.
     """
@@ -21,4 +26,4 @@ def eventually(check: Callable[[], T], timeout_s: float = 10, every_s: float = 0
             return value
         if time.monotonic() >= deadline:
             raise AssertionError(f"not true within {timeout_s} s; the last value was {value!r}")
-        time.sleep(every_s)
+        pause(every_s)

@@ -7,7 +7,7 @@ from typing import Any
 
 from chat.broker.base import Accepted
 from chat.broker.temp_messages import TTL_S, RedisTempMessages
-from tests.support.memory import draft
+from tests.support.drafts import draft
 
 
 def test_a_message_is_kept_as_it_was_shown_first(client):

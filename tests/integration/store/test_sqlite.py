@@ -368,7 +368,7 @@ def work():
     def tick():
         nonlocal ticks
         while True:
-            gevent.sleep(0.001)
+            gevent.sleep(0.001)  # how often it gets its turn is what is counted
             ticks += 1
     ticker = gevent.spawn(tick)
     store = OffloadedStore(SqliteStore(sys.argv[1]))

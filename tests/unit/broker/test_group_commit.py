@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.broker.client import RedisAddress
 from chat.broker.group_commit import GroupCommit
-from tests.support.memory import draft
+from tests.support.drafts import draft
 
 
 def test_a_draft_is_submitting_when_it_is_queued_or_under_way():

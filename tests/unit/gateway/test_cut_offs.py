@@ -15,8 +15,8 @@ from chat.errors import BrokerUnavailable, NotAMember
 from chat.gateway import cut_offs
 from chat.gateway.cut_offs import CutOffs
 from chat.model.publication import MembersChange
+from tests.support.greenlets import turn, turn_until
 from tests.support.local_server import ROOM, Server, serving
-from tests.support.memory import turn
 
 FRAME = b'{"event":"room-updated","data":{"offset":9}}'
 
@@ -39,21 +39,25 @@ class Node:
     """One server, with the acknowledgements it published."""
 
     def __init__(self, server: Server) -> None:
-        self.server, self.memory, self.sending = server, Memory(), False
+        self.server, self.memory, self.sending, self.asked = server, Memory(), False, 0
         self.published: list[tuple[str, bytes]] = []
         self.live = {"here"}
         self.cut_offs = CutOffs(
             "here",
             server.hub,
             self.memory,  # type: ignore[arg-type]
-            lambda _room, _whom: self.sending,
+            self.is_sending,
             lambda channel, payload: self.published.append((channel, payload)),
             lambda: self.live,
             lambda: 77.0,
         )
 
-    def hear(self, cut: str = "-", users: tuple[str, ...] = (), asked_by: str = "-") -> None:
-        change = MembersChange(ROOM, cut, "t0k", asked_by, list(users), FRAME)
+    def is_sending(self, _room_id: str, _whom: str) -> bool:
+        self.asked += 1
+        return self.sending
+
+    def hear(self, cut: str = "-", users: tuple[str, ...] = (), asked_by: str = "-", token: str = "t0k") -> None:
+        change = MembersChange(ROOM, cut, token, asked_by, list(users), FRAME)
         self.cut_offs.hear(change.header() + change.frame)
         turn()
 
@@ -103,19 +107,19 @@ def test_those_concerned_are_told_when_nobody_is_cut_off(node):
 def test_it_is_acknowledged_after_the_users_messages_came_to_their_end(node):
     node.sending = True
     node.hear("bob", asked_by="there")
-    gevent.sleep(0.01)
+    turn_until(lambda: node.asked > 2)
     assert node.published == []
     node.sending = False
-    with gevent.Timeout(5):
-        while not node.published:
-            gevent.sleep(0.001)
+    turn_until(lambda: node.published)
     assert node.published == [(keys.node_channel("there"), b"obeyed t0k here")]
 
 
 def test_nothing_is_acknowledged_when_nobody_waits(node):
     node.hear("bob")
-    gevent.sleep(0.01)
-    assert node.published == []
+    node.hear("bob", asked_by="there", token="next")
+    turn_until(lambda: node.published)
+    turn()
+    assert node.published == [(keys.node_channel("there"), b"obeyed next here")]
 
 
 @pytest.mark.parametrize("payload", [b"", b"nonsense", b"changed a b", b"\xff\xfe"])
@@ -129,7 +133,7 @@ def waited_s(node, appended, *answers) -> float:
     start = time.monotonic()
     waiting = gevent.spawn(node.cut_offs.wait, appended)
     for each in answers:
-        gevent.sleep(0.01)
+        turn()
         assert not waiting.ready()
         node.cut_offs.hear_own(each)
     waiting.get(timeout=5)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
-import gevent
 import pytest
 from gevent.event import Event
 
@@ -20,9 +19,10 @@ from chat.services.fates import Fates
 from chat.services.history import History
 from chat.store.sqlite import SqliteStore
 from tests.support.desk import Desk
+from tests.support.greenlets import turn, turn_until
 from tests.support.keeping import Keeping
+from tests.support.local_client import LocalClient
 from tests.support.local_server import ROOM, serving
-from tests.support.memory import LocalClient, turn
 from tests.support.presence import live_presence
 
 
@@ -81,9 +81,7 @@ class Counter:
         return self.answers(client)
 
     def answers(self, client: LocalClient) -> list[dict[str, Any]]:
-        with gevent.Timeout(5):
-            while client.session.is_busy:
-                gevent.sleep(0.001)
+        turn_until(lambda: not client.session.is_busy)
         self.server.broker.answer()
         return client.told()
 

@@ -15,7 +15,8 @@ from chat.gateway.connection import Connection
 from chat.gateway.doorway import FAULTS_LIMIT, Doorway
 from chat.gateway.identity import Identity
 from chat.gateway.session import Session
-from tests.support.memory import LocalClient, turn
+from tests.support.greenlets import turn
+from tests.support.local_client import LocalClient
 
 
 class Place:

@@ -11,7 +11,7 @@ import pytest
 from chat.errors import Unauthenticated
 from chat.gateway import expiry
 from chat.gateway.identity import Identity
-from tests.support.memory import LocalClient
+from tests.support.local_client import LocalClient
 
 
 @pytest.fixture

@@ -5,29 +5,24 @@ from collections.abc import Callable
 
 import gevent
 import pytest
+from gevent.event import Event
 
 from chat.broker import keys
 from chat.broker.base import LogRead
 from chat.errors import BrokerUnavailable, StoreUnavailable
 from chat.gateway import rooms as local_rooms
 from chat.hub import Room
+from tests.support.drafts import draft
+from tests.support.greenlets import turn, turn_until
 from tests.support.local_server import ROOM, Server, offsets, serving
-from tests.support.memory import draft, turn
 
 CHANNEL = keys.room_channel(ROOM)
 DEADLINE_S = 5
 
 
-def until(is_true: Callable[[], object]) -> None:
-    """Let gevent run until it is true."""
-    with gevent.Timeout(DEADLINE_S, AssertionError(f"not within {DEADLINE_S} s")):
-        while not is_true():
-            gevent.sleep(0.001)
-
-
 def settled(server: Server) -> None:
     """Let syncs run to their end."""
-    until(lambda: not any(room.is_syncing for room in server.hub.rooms.values()))
+    turn_until(lambda: not any(room.is_syncing for room in server.hub.rooms.values()))
     server.hub.flush()
 
 
@@ -65,13 +60,17 @@ def test_nothing_is_missed_when_events_come_while_a_room_is_opened():
 def test_a_room_is_opened_once_when_many_open_it_at_once():
     with serving() as server:
         reads: list[str] = []
+        gate = Event()
 
         def slow() -> None:
             reads.append(ROOM)
-            gevent.sleep(0.01)
+            gate.wait()
 
         server.broker.before_read = slow
         jobs = [gevent.spawn(server.rooms.open, ROOM) for _ in range(10)]
+        turn()
+        assert not any(job.ready() for job in jobs)
+        gate.set()
         gevent.joinall(jobs, timeout=DEADLINE_S, raise_error=True)
         assert len({id(job.value) for job in jobs}) == 1
         assert len(reads) == 1

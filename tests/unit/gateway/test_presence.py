@@ -13,8 +13,10 @@ from chat.broker import keys
 from chat.gateway import presence as presence_module
 from chat.gateway.presence import LivePresence
 from chat.model.presence import StatusChange, write_changes
+from tests.support.greenlets import turn, turn_until
+from tests.support.local_client import LocalClient
 from tests.support.local_server import ROOM, Server, serving
-from tests.support.memory import LocalClient, MemoryRelay, turn
+from tests.support.memory_relay import MemoryRelay
 from tests.support.presence import SEEN, MemoryBoard, live_presence
 
 
@@ -49,9 +51,7 @@ class Process:
 
     def settle(self) -> None:
         """Let the greenlet do all that is due."""
-        with gevent.Timeout(5):
-            while self.presence._presence.due_in_s(0) == 0:
-                gevent.sleep(0.001)
+        turn_until(lambda: self.presence._presence.due_in_s(0) != 0)
         turn()
 
 

@@ -15,7 +15,7 @@ from chat.gateway.revocations import Revocations
 from chat.gateway.writer import write_all
 from chat.hub import Hub
 from chat.protocol.frames import text_frame
-from tests.support.memory import LocalClient
+from tests.support.local_client import LocalClient
 
 
 class Shared:

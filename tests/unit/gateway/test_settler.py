@@ -14,8 +14,9 @@ from chat.model.events import document, new_frame
 from chat.model.message import message_key
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
+from tests.support.drafts import CONFIRM_BY, draft
+from tests.support.local_client import LocalClient
 from tests.support.local_server import ROOM, Server, serving
-from tests.support.memory import CONFIRM_BY, LocalClient, draft
 
 
 class Watch:

@@ -7,7 +7,7 @@ import pytest
 from chat.broker.base import Accepted
 from chat.errors import BrokerUnavailable
 from chat.gateway.temp_messages import BATCH, WAITING, TempMessages
-from tests.support.memory import draft
+from tests.support.drafts import draft
 
 
 class Board:

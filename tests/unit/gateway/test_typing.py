@@ -15,8 +15,8 @@ from chat.gateway.typing import EVERY_S, Typing
 from chat.hub.typing import TYPING_S
 from chat.model.publication import passing
 from chat.protocol import commands
+from tests.support.drafts import draft
 from tests.support.local_server import ROOM, serving
-from tests.support.memory import draft
 
 
 class Members:

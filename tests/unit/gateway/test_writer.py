@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import gevent
 import pytest
 
 from chat.gateway.writer import Writer, write_all
+from tests.support.greenlets import turn, turn_until
 
 LIMIT = 100_000
 
@@ -88,7 +87,7 @@ class End:
             got.extend(self.read())
             return len(got) >= size
 
-        eventually(is_in)
+        turn_until(is_in)
         return bytes(got)
 
 
@@ -99,14 +98,6 @@ def end() -> Iterator[End]:
     made.writer.abort()
     made.sock.close()
     made.client.close()
-
-
-def eventually(check: Callable[[], object], timeout_s: float = 10) -> None:
-    """Let gevent's loop turn until `check()` holds."""
-    deadline = time.monotonic() + timeout_s
-    while not check():
-        assert time.monotonic() < deadline, "not true in time"
-        gevent.sleep(0.001)
 
 
 def test_writes_of_a_turn_are_one_send_in_order(end: End) -> None:
@@ -161,7 +152,7 @@ def test_all_arrives_in_order_when_the_socket_takes_it_in_parts() -> None:
         end.writer.write(sent[at : at + 1_000_003])
         end.writer.flush_now()
     assert end.read_all(len(sent)) == sent
-    eventually(lambda: not end.writer.backlog_bytes)
+    turn_until(lambda: not end.writer.backlog_bytes)
     end.writer.write(b"direct again")
     assert end.read_all(12) == b"direct again"
 
@@ -183,9 +174,9 @@ def test_overflow_is_told_once_and_later_when_the_backlog_passes_its_limit(end: 
     for _ in range(300):
         end.writer.write(b"x" * 1000)
     assert end.overflows == 0  # never inside a write
-    eventually(lambda: end.overflows)
+    turn_until(lambda: end.overflows)
     end.writer.write(b"x")
-    gevent.sleep(0)
+    turn()
     assert end.overflows == 1
     assert end.writer.backlog_bytes <= 1000  # what waited is freed; a frame that may be partly sent stays
 
@@ -195,12 +186,12 @@ def test_last_frame_still_goes_out_after_an_overflow(end: End, drained_before: b
     written = end.fill()
     end.writer.write(b"x" * (LIMIT + 1))
     got = end.read_all(written) if drained_before else b""
-    eventually(lambda: end.overflows)
+    turn_until(lambda: end.overflows)
     end.writer.write_last(b"bye")
     end.writer.write(b"never")
     assert got + end.read_all(written + 3 - len(got)) == b"f" * written + b"bye"
     end.writer.close_after_flush()
-    eventually(lambda: _is_at_fin(end))
+    turn_until(lambda: _is_at_fin(end))
 
 
 def test_fin_follows_the_last_byte_when_closed(end: End) -> None:
@@ -209,7 +200,7 @@ def test_fin_follows_the_last_byte_when_closed(end: End) -> None:
     end.writer.close_after_flush()
     end.writer.write(b"never")
     assert end.read_all(written + 4)[-4:] == b"tail"
-    eventually(lambda: _is_at_fin(end))
+    turn_until(lambda: _is_at_fin(end))
 
 
 def test_write_last_is_sent_at_once_after_what_waits(end: End) -> None:
@@ -236,9 +227,9 @@ def test_broken_socket_is_told_once_and_not_inside_a_write(end: End, is_blocked:
     end.writer.write(b"x")
     end.writer.flush_now()
     assert end.breaks == 0
-    eventually(lambda: end.breaks)
+    turn_until(lambda: end.breaks)
     end.writer.write(b"y")
-    gevent.sleep(0)
+    turn()
     assert end.breaks == 1
 
 
@@ -255,5 +246,5 @@ def test_nothing_is_told_or_sent_after_abort(end: End) -> None:
     end.writer.write(b"x" * (LIMIT + 1))
     end.writer.abort()
     end.writer.write(b"y")
-    gevent.sleep(0)
+    turn()
     assert (end.overflows, end.breaks, end.writer.backlog_bytes) == (0, 0, 0)

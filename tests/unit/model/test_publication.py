@@ -16,7 +16,8 @@ from chat.model.publication import (
     read_room,
     read_user,
 )
-from tests.support.memory import MemoryBroker, draft
+from tests.support.drafts import draft
+from tests.support.memory import MemoryBroker
 from tests.support.rooms import Ears, Room
 
 

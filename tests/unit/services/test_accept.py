@@ -5,7 +5,8 @@ import pytest
 from chat.broker.base import Accepted, Duplicate, LogRead, Overloaded
 from chat.errors import ChatError, RoomNotFound, StoreUnavailable
 from chat.services.accept import AcceptService
-from tests.support.memory import MemoryBroker, draft
+from tests.support.drafts import draft
+from tests.support.memory import MemoryBroker
 
 
 class Service:

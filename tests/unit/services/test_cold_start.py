@@ -11,7 +11,8 @@ from chat.services import cold_start
 from chat.services.cold_start import ColdStart
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
-from tests.support.memory import MemoryBroker, draft
+from tests.support.drafts import draft
+from tests.support.memory import MemoryBroker
 
 ROOM = "room456"
 

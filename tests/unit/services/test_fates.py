@@ -5,7 +5,8 @@ import pytest
 from chat.broker.base import LogRead
 from chat.errors import RoomNotFound
 from chat.services.fates import Fates
-from tests.support.memory import MemoryBroker, draft
+from tests.support.drafts import draft
+from tests.support.memory import MemoryBroker
 
 ROOM = "room456"
 

@@ -15,7 +15,8 @@ from chat.services import history
 from chat.services.history import History, Page
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
-from tests.support.memory import MemoryBroker, draft
+from tests.support.drafts import draft
+from tests.support.memory import MemoryBroker
 from tests.support.rooms import Ears, Room
 
 ROOM = "room456"

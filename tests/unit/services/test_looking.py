@@ -10,7 +10,7 @@ from chat.services.looking import Looking
 from chat.services.room_list import RoomList
 from chat.services.rooms import Rooms
 from chat.store.sqlite import SqliteStore
-from tests.support.memory import MemorySets
+from tests.support.memory_sets import MemorySets
 
 HERE, AWAY = UserPresence(True, "now"), UserPresence(False, "then")
 

@@ -11,7 +11,7 @@ from chat.model.room import RoomType
 from chat.services import membership
 from chat.store.sqlite import SqliteStore
 from tests.support.keeping import Keeping
-from tests.support.memory import MemorySets
+from tests.support.memory_sets import MemorySets
 from tests.support.threads import AT_ONCE, at_once
 
 

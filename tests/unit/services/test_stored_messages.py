@@ -13,7 +13,8 @@ from chat.services import stored_messages
 from chat.services.stored_messages import StoredMessages
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
-from tests.support.memory import MemoryBroker, draft
+from tests.support.drafts import draft
+from tests.support.memory import MemoryBroker
 
 ROOM = "room456"
 

@@ -12,6 +12,7 @@ from gevent.monkey import get_original
 from chat.errors import CasMismatch, DocumentMissing, StoreUnavailable
 from chat.store.base import Document, Insert, JsonPath, Kind, Outcome, Unavailable, Write, Written
 from chat.store.offloaded import OffloadedStore
+from tests.support.greenlets import turn_until
 
 really_sleep = get_original("time", "sleep")
 SLOW_S = 0.2
@@ -33,7 +34,7 @@ class SlowStore:
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         self.calls.append(call)
-        really_sleep(SLOW_S)
+        really_sleep(SLOW_S)  # of the thread, not of the greenlet: that is what is slow here
         self.running -= 1
         yield
 
@@ -98,7 +99,7 @@ def test_other_greenlets_go_on_when_the_store_is_slow(store: OffloadedStore) -> 
     def tick() -> None:
         nonlocal ticks
         while True:
-            gevent.sleep(0.005)
+            gevent.sleep(0.005)  # how often it gets its turn is what is counted
             ticks += 1
 
     ticker = gevent.spawn(tick)
@@ -117,7 +118,7 @@ def test_calls_run_side_by_side_up_to_the_pool_size_when_many_come(slow: SlowSto
 def test_who_gets_no_turn_in_time_is_told_so_when_the_store_hangs(slow: SlowStore) -> None:
     with closing(OffloadedStore(slow, pool_size=1, wait_s=SLOW_S / 4)) as store:
         first = gevent.spawn(store.get, Kind.ROOM, "r")
-        gevent.sleep()
+        turn_until(lambda: slow.running)
         with pytest.raises(StoreUnavailable, match=r"get.*too many wait"):
             store.get(Kind.ROOM, "r")
         [outcome] = store.write_many([Insert(Kind.ROOM, "r", b"{}")])
@@ -158,7 +159,7 @@ def test_errors_keep_their_types_and_causes_when_a_call_fails(
 def test_calls_under_way_and_waiting_end_when_the_store_is_closed(slow: SlowStore) -> None:
     store = OffloadedStore(slow, pool_size=1)
     calls = [gevent.spawn(store.get, Kind.ROOM, "r") for _ in range(3)]
-    gevent.sleep(0)
+    turn_until(lambda: slow.running)
     store.close()
     store.close()
     assert len(gevent.joinall(calls, timeout=30)) == 3

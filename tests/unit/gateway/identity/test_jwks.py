@@ -9,13 +9,16 @@ from typing import Any
 import gevent
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from gevent.event import Event
 from jwt.algorithms import RSAAlgorithm
 
 from chat.errors import KeysUnavailable, Unauthenticated
 from chat.gateway.identity.jwks import KEYS_LIMIT, FetchFailed, PublishedKeys, read_keys
+from tests.support.greenlets import turn, turn_until
 from tests.support.issuer import jwk, new_rsa
 
 RSA, OTHER, EC = new_rsa(), new_rsa(), ec.generate_private_key(ec.SECP256R1())
+SOON_S = 0.9  # sooner than after a fetch that failed
 RS, ES = {"alg": "RS256", "kid": "r"}, {"alg": "ES256", "kid": "e"}
 
 
@@ -24,17 +27,19 @@ def read(*keys: Any) -> dict[Any, Any]:
 
 
 class Issuer:
-    """Publishes what `keys` holds; `fault` is raised instead, `delay_s` comes before."""
+    """Publishes what `keys` holds, while its gate is open; `fault` is raised instead."""
 
     def __init__(self, *keys: dict[str, Any]) -> None:
         self.keys = list(keys)
         self.fault: Exception | None = None
-        self.delay_s = 0.0
-        self.asked = 0
+        self.gate = Event()
+        self.gate.set()
+        self.asked = self.answered = 0
 
     def fetch(self, _url: str) -> bytes:
         self.asked += 1
-        gevent.sleep(self.delay_s)
+        self.gate.wait()
+        self.answered += 1
         if self.fault:
             raise self.fault
         return json.dumps({"keys": self.keys}).encode()
@@ -134,14 +139,16 @@ def test_the_only_key_is_taken_when_a_token_names_none(issuer):
         keys.find({"alg": "RS256"})  # there are two now
 
 
-def test_an_unknown_key_is_asked_for_when_enough_time_has_passed(issuer):
+def test_an_unknown_key_is_asked_for_when_enough_time_has_passed(issuer, monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr("chat.gateway.identity.jwks.monotonic", lambda: clock[0])
     keys = believer(issuer, refetch_s=0.1)
     keys.find(RS)
     issuer.keys.append(jwk(OTHER, "r2"))
     with pytest.raises(Unauthenticated):
         keys.find({"alg": "RS256", "kid": "r2"})
     assert issuer.asked == 1
-    gevent.sleep(0.11)
+    clock[0] += 0.11
     assert keys.find({"alg": "RS256", "kid": "r2"})
     assert issuer.asked == 2
 
@@ -149,7 +156,7 @@ def test_an_unknown_key_is_asked_for_when_enough_time_has_passed(issuer):
 def test_the_first_unknown_key_is_asked_for_at_once_when_the_server_has_just_started(issuer):
     keys = believer(issuer)
     keys.start()
-    gevent.sleep(0.01)
+    turn_until(lambda: issuer.answered)
     issuer.keys = [jwk(OTHER, "r2")]
     assert keys.find({"alg": "RS256", "kid": "r2"})
     with pytest.raises(Unauthenticated):
@@ -157,9 +164,12 @@ def test_the_first_unknown_key_is_asked_for_at_once_when_the_server_has_just_sta
 
 
 def test_one_fetch_serves_all_when_many_wait(issuer):
-    issuer.delay_s = 0.05
+    issuer.gate.clear()
     keys = believer(issuer)
     waiting = [gevent.spawn(keys.find, RS if number % 2 else ES) for number in range(50)]
+    turn()
+    assert not any(each.ready() for each in waiting)
+    issuer.gate.set()
     gevent.joinall(waiting, timeout=5)
     assert all(each.value for each in waiting)
     assert issuer.asked == 1
@@ -188,7 +198,7 @@ def test_it_is_a_fault_of_ours_when_no_key_was_ever_fetched(issuer):
 
 def test_a_fetch_is_given_up_when_it_takes_too_long(issuer, monkeypatch):
     monkeypatch.setattr("chat.gateway.identity.jwks.FETCH_TIMEOUT_S", 0.05)
-    issuer.delay_s = 5
+    issuer.gate.clear()
     start = time.monotonic()
     with pytest.raises(KeysUnavailable):
         believer(issuer).find(RS)
@@ -198,9 +208,9 @@ def test_a_fetch_is_given_up_when_it_takes_too_long(issuer, monkeypatch):
 def test_keys_are_fetched_again_when_nobody_asks(issuer):
     keys = believer(issuer, refresh_s=0.02)
     keys.start()
-    gevent.sleep(0.1)
-    assert issuer.asked >= 3
+    turn_until(lambda: issuer.asked >= 3, SOON_S)
     issuer.keys = []
-    gevent.sleep(0.05)
+    answered = issuer.answered
+    turn_until(lambda: issuer.answered > answered, SOON_S)
     with pytest.raises(Unauthenticated):
         keys.find(RS)
