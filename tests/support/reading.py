@@ -36,6 +36,8 @@ from chat.services.unread import Unread
 from chat.store.sqlite import SqliteStore
 from tests.support.drainage import POLICY, TRIGGER
 
+USERS = ("ann", "bob", "cleo")
+
 
 class ReadingScene:
     """`make` a room, let people `send` and `mark`; `settle` does all that workers would do."""

@@ -1,4 +1,4 @@
-"""A tiny Flask app on the real server, run by `test_connection.py` as a process of its own: it echoes."""
+"""A tiny Flask app on the real server, run by `tests/support/echo_process.py` as a process: it echoes."""
 
 from gevent import monkey
 

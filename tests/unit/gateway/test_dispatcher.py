@@ -1,116 +1,16 @@
+"""What a client's frames do: in their order, once, and answered."""
+
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
 
 import pytest
 from gevent.event import Event
 
-from chat.errors import BrokerUnavailable
-from chat.gateway.dispatcher import Dispatcher
-from chat.gateway.rate import JoinRate
 from chat.gateway.session import INBOX_LIMIT
-from chat.model.room import RoomType
-from chat.protocol import commands
-from chat.services.amending import Reacted
-from chat.services.fates import Fates
-from chat.services.history import History
-from chat.store.sqlite import SqliteStore
-from tests.support.desk import Desk
-from tests.support.greenlets import turn, turn_until
-from tests.support.keeping import Keeping
-from tests.support.local_client import LocalClient
-from tests.support.local_server import ROOM, serving
-from tests.support.presence import live_presence
-
-
-class Amendments:
-    """Takes every amendment."""
-
-    def __init__(self, done: list[tuple[Any, ...]]) -> None:
-        self.done = done
-
-    def edit(self, user_id: str, ref: Any, content: str) -> bytes:
-        self.done.append(("edit", user_id, ref.seq, content))
-        return b'{"content":"ho"}'
-
-    def delete(self, user_id: str, ref: Any) -> None:
-        self.done.append(("delete", user_id, ref.seq))
-
-    def react(self, user_id: str, ref: Any, emoji: str, remove: bool | None) -> Reacted:
-        self.done.append(("react", user_id, ref.seq, emoji, remove))
-        return Reacted("added", {emoji: [user_id]})
-
-
-class Counter:
-    """A dispatcher with services over a real store and a broker in memory; `ann` is its client."""
-
-    def __init__(self, server: Any, store: SqliteStore, rooms_per_socket: int = 3, joins_per_s: float = 0) -> None:
-        self.server, self.desk = server, Desk(server, store)
-        keeping = Keeping(store, broker=server.broker)
-        self.rooms, self.changes = keeping.rooms, keeping.changes
-        self.rooms.create(RoomType.GROUP, "ann", ["bob"], room_id=ROOM, name=None)
-        self.rooms.create(RoomType.GROUP, "bob", [], room_id="closed", name=None)
-        self.membership = keeping.membership
-        self.amended: list[tuple[Any, ...]] = []
-        self.dispatcher = Dispatcher(
-            server.hub,
-            self.membership,
-            self.desk.sending,
-            server.joining,
-            History(server.broker, store, server.broker.read),
-            Fates(server.broker, server.broker.read),
-            rooms_per_socket,
-            JoinRate(joins_per_s),
-            live_presence(server.hub),
-            cast("Any", Amendments(self.amended)),
-        )
-
-    def client(self, user_id: str = "ann") -> LocalClient:
-        return self.server.client(user_id)
-
-    def say(self, client: LocalClient, event: str, data: Any = None, ack: Any = None) -> None:
-        frame = {"event": event, "data": data or {}} | ({} if ack is None else {"ack": ack})
-        self.dispatcher.on_message(client.connection, json.dumps(frame).encode())
-
-    def ask(self, client: LocalClient, event: str, data: Any = None, ack: Any = 1) -> list[dict[str, Any]]:
-        """Say it, and return what comes back until nothing is under way."""
-        self.say(client, event, data, ack)
-        return self.answers(client)
-
-    def answers(self, client: LocalClient) -> list[dict[str, Any]]:
-        turn_until(lambda: not client.session.is_busy)
-        self.server.broker.answer()
-        return client.told()
-
-
-@pytest.fixture
-def counter(tmp_path) -> Iterator[Counter]:
-    store = SqliteStore(tmp_path / "chat.db")
-    with serving() as server:
-        yield Counter(server, store)
-    store.close()
-
-
-def test_joining_tells_where_one_stands_when_one_is_a_member(counter):
-    counter.server.act(["accept", "accept"])
-    counter.server.broker.published.clear()
-    ann = counter.client()
-    [ack] = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM, ROOM]})
-    told = {"epoch": counter.server.epoch, "offset": 2, "last_seq": 2, "recovered": False}
-    told |= {"online": ["ann"], "online_names": {"ann": "Ann"}, "online_count": 1}
-    assert ack == {"event": "ack", "data": {"ack": 1, "ok": True, "result": {"rooms": {ROOM: told}}}}
-    assert ann.session.rooms == {ROOM}
-
-
-def test_missed_events_come_before_the_ack_when_one_comes_back(counter):
-    counter.server.act(["accept", "accept"])
-    since = {ROOM: {"epoch": counter.server.epoch, "offset": 1}}
-    shown, ack = counter.ask(counter.client(), "join-chat-rooms", {"room_ids": [ROOM], "since": since})
-    assert (shown["event"], shown["data"]["offset"]) == ("new-chat-message", 2)
-    assert ack["data"]["result"]["rooms"][ROOM]["recovered"]
+from chat.protocol import codec
+from tests.support.greenlets import turn
+from tests.support.local_server import ROOM
 
 
 @pytest.mark.parametrize(
@@ -141,45 +41,6 @@ def test_a_request_is_refused_once_when_it_cannot_be_done(counter, event, data, 
     else:
         assert (told["event"], told["data"]["ack"], told["data"]["ok"]) == ("ack", 5, False)
         assert (told["data"]["error"]["code"], told["data"]["error"]["field"]) == (code, field)
-
-
-def test_nobody_is_in_any_room_when_one_of_them_is_refused(counter):
-    ann = counter.client()
-    counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM, "closed"]})
-    assert ann.session.rooms == set()
-    assert ROOM not in counter.server.hub.rooms
-
-
-def test_the_rooms_one_is_in_count_when_one_joins_more(counter):
-    for name in ("a", "b", "c"):
-        counter.rooms.create(RoomType.GROUP, "ann", [], room_id=name, name=None)
-        counter.server.broker.warm(name, 0, [])
-    ann = counter.client()
-    counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM, "a", "b"]})
-    [ack] = counter.ask(ann, "join-chat-rooms", {"roomIds": ["c"]})
-    assert ack["data"]["error"]["code"] == "limit-reached"
-    assert ann.session.rooms == {ROOM, "a", "b"}
-
-
-def test_one_is_told_to_wait_when_one_joins_too_fast(counter):
-    slow = replace(counter.dispatcher, join_rate=JoinRate(0.1, burst_s=10))
-    ann = counter.client()
-    for is_taken in (True, False):
-        counter.dispatcher = slow
-        [ack] = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM]})
-        assert ack["data"]["ok"] == is_taken
-    assert (ack["data"]["error"]["code"], ack["data"]["error"]["field"]) == ("rate-limited", "roomIds")
-    assert 9 < ack["data"]["error"]["retryAfter"] <= 10
-
-
-def test_rooms_one_is_in_already_do_not_count_twice_when_one_joins_again(counter):
-    for name in ("a", "b"):
-        counter.rooms.create(RoomType.GROUP, "ann", [], room_id=name, name=None)
-        counter.server.broker.warm(name, 0, [])
-    ann = counter.client()
-    for _ in range(2):
-        [ack] = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM, "a", "b"]})
-        assert ack["data"]["ok"]
 
 
 def test_a_member_is_answered_at_once_when_it_is_known(counter):
@@ -236,14 +97,6 @@ def test_frames_wait_when_a_session_is_not_welcomed_yet(counter):
     assert beat["data"] == ack["data"]["result"]
 
 
-def test_one_hears_which_rooms_were_left_when_one_leaves(counter):
-    ann = counter.client()
-    counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM]})
-    [ack] = counter.ask(ann, "leave-chat-rooms", {"roomIds": [ROOM, "closed"]})
-    assert ack["data"]["result"] == {"roomIds": [ROOM]}
-    assert counter.server.hub.rooms[ROOM].is_empty
-
-
 def test_a_page_comes_as_it_is_stored_when_messages_are_asked_for(counter):
     counter.server.act(["accept", "accept", "accept"])
     [ack] = counter.ask(counter.client(), "get-messages", {"roomId": ROOM, "limit": 2})
@@ -279,17 +132,6 @@ def test_the_connection_closes_and_others_go_on_when_a_command_breaks(counter, c
     assert (closing["event"], closing["data"]["code"]) == ("closing", 1011)
     assert "command-failed" in caplog.text
     assert counter.ask(bob, "heartbeat", ack=None)[0]["event"] == "heartbeat"
-
-
-def test_no_room_is_joined_when_one_of_them_cannot_be_read(counter):
-    counter.rooms.create(RoomType.GROUP, "ann", [], room_id="second", name=None)
-    counter.ask(counter.client("bob"), "join-chat-rooms", {"roomIds": [ROOM]})  # so that this one needs no reading
-    counter.server.broker.fault = BrokerUnavailable("read log")
-    ann = counter.client()
-    [ack] = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM, "second"]})
-    assert ack["data"]["error"]["code"] == "unavailable"
-    assert ann.session.rooms == set()
-    assert ann.session not in counter.server.hub.rooms[ROOM].listeners
 
 
 @pytest.mark.parametrize(
@@ -329,27 +171,6 @@ def test_an_amendment_is_refused_when_a_stranger_asks(counter, event):
     assert counter.amended == []
 
 
-def test_a_join_tells_how_far_one_has_read(counter):
-    def standings(session, room_ids):
-        return {room_id: {"read_seq": 3, "unread": len(session.user_id)} for room_id in room_ids}
-
-    counter.dispatcher = replace(counter.dispatcher, standings=standings)
-    (told,) = counter.ask(counter.client(), "join-chat-rooms", {"roomIds": [ROOM]})
-    joined = told["data"]["result"]["rooms"][ROOM]
-    assert (joined["read_seq"], joined["unread"], joined["recovered"]) == (3, 3, False)
-
-
-def test_no_room_is_joined_when_it_can_not_be_told_how_far_one_has_read(counter):
-    def fail(*_):
-        raise BrokerUnavailable("count unread")
-
-    counter.dispatcher = replace(counter.dispatcher, standings=fail)
-    ann = counter.client()
-    (told,) = counter.ask(ann, "join-chat-rooms", {"roomIds": [ROOM]})
-    assert told["data"]["error"]["code"] == "unavailable"
-    assert ann.session.rooms == set()
-
-
 def test_commands_of_other_modules_are_passed_on_quick_or_slow(counter):
     seen: list[str] = []
 
@@ -361,7 +182,7 @@ def test_commands_of_other_modules_are_passed_on_quick_or_slow(counter):
         seen.append("slow")
         return {"done": True}
 
-    routes = {commands.Typing: quick}, {commands.Typing: slow}
+    routes = {codec.Typing: quick}, {codec.Typing: slow}
     counter.dispatcher = replace(counter.dispatcher, quick=routes[0], slow=routes[1])
     ann = counter.client()
     assert counter.ask(ann, "chat-typing", {"roomId": ROOM, "isTyping": True}) == []

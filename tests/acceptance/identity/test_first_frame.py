@@ -1,0 +1,86 @@
+"""A socket that comes without a token: what it may say, for how long, and how it ends."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.support.chat_client import Refused
+from tests.support.chat_system import LoneServer
+from tests.support.handmade import frames_of, masked, upgrade
+from tests.support.identities import ISSUED, ends
+
+
+def test_a_socket_that_says_nothing_is_closed_after_five_seconds(server: LoneServer) -> None:
+    start = time.monotonic()
+    client = server.client()
+    code, told = ends(client)
+    assert (code, told["reason"]) == (4502, "no authentication in time")
+    assert 4.9 < time.monotonic() - start < 6.5
+    assert [each["event"] for each in client.events] == ["closing"]
+
+
+def test_nothing_is_served_before_the_user_is_known(server: LoneServer, user_id: str) -> None:
+    client = server.client()
+    asked: dict[str, dict[str, Any]] = {
+        "join-chat-rooms": {"roomIds": ["r"]},
+        "send-chat-message": {"roomId": "r", "content": "hi"},
+    }
+    for event, data in asked.items():
+        with pytest.raises(Refused) as refused:
+            client.ask(event, data)
+        assert (refused.value.code, refused.value.field) == ("unauthenticated", "event")
+    client.send("get-messages", {"roomId": "r"})
+    [error] = client.until(lambda: client.of("error"))
+    assert (error["code"], error["event"]) == ("unauthenticated", "get-messages")
+    assert client.ask("authenticate", {"token": ISSUED.token(sub=user_id)})["userId"] == user_id
+    assert [each["event"] for each in client.events].count("welcome") == 1
+
+
+@pytest.mark.parametrize("frame", ["no json", b"\x00\x01", '{"event":"fly"}', "{}"])
+def test_a_stranger_that_talks_nonsense_is_sent_away(server: LoneServer, frame: str | bytes) -> None:
+    client = server.client()
+    for _ in range(5):
+        client.send_raw(frame)
+    assert ends(client)[0] == 4501
+    assert len(client.of("error")) == 5
+
+
+def test_a_stranger_s_frame_is_at_most_four_kilobytes(server: LoneServer, user_id: str) -> None:
+    client = server.client()
+    client.send("authenticate", {"token": "x" * 4096})
+    assert client.until_closed() == 1009
+    known = server.client(ISSUED.token(sub=user_id))
+    known.ask("heartbeat", {"padding": "x" * 20_000})
+    late = server.client()
+    late.ask("authenticate", {"token": ISSUED.token(sub=user_id)})
+    late.ask("heartbeat", {"padding": "x" * 20_000})
+
+
+def test_what_is_sent_behind_the_first_frame_is_served_after_it_in_order(server: LoneServer, user_id: str) -> None:
+    token = ISSUED.token(sub=user_id)
+    with socket.create_connection(server.address) as raw:
+        raw.sendall(upgrade("Host: x\r\n") + b"".join([
+            masked({"event": "authenticate", "data": {"token": token}, "ack": 1}),
+            *(masked({"event": "heartbeat", "ack": number}) for number in range(2, 30)),
+        ]))  # fmt: skip
+        acks = [frame["data"]["ack"] for frame in frames_of(raw, 29 * 2) if frame["event"] == "ack"]
+    assert acks == list(range(1, 30))
+
+
+def test_a_frame_without_ack_is_refused_with_an_error_and_the_close(server: LoneServer) -> None:
+    client = server.client()
+    client.send("authenticate", {"token": "no-token"})
+    assert ends(client)[0] == 4500
+    assert [each["event"] for each in client.events] == ["error", "closing"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+def test_a_stranger_s_origin_is_checked_before_the_upgrade(server: LoneServer, origin: str) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        server.client(origin=origin)
+    assert refused.value.response.status_code == 403
