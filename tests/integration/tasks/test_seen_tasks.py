@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 from celery import Celery
 
 from chat.broker import keys
 from chat.broker.wake import wake_drain
 from tasks import maintenance, persist, seen, unread
-from tasks.context import forget_context, work_context
-from tests.support.reading import ReadingScene
+from tests.support.reading import USERS, ReadingScene
 from tests.support.wait import eventually
 from tests.support.workers import WorkerProcess
 
-USERS = ("ann", "bob", "cleo")
-
 
 @pytest.fixture
-def scene(redis_url: str, tmp_path: Path) -> Iterator[ReadingScene]:
-    with redis.Redis.from_url(redis_url) as client:
-        scene = ReadingScene(client, tmp_path)
-        scene.make("r1", USERS)
-        yield scene
-        scene.close()
-
-
-def environ(redis_url: str, scene: ReadingScene) -> dict[str, str]:
-    return {"REDIS_URL": redis_url, "STORE_URL": f"sqlite:///{scene.path}", "AUTH_MODE": "dev"}
-
-
-@pytest.fixture
-def app(scene: ReadingScene, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    """The real app, its tasks run where they are sent."""
-    for name, value in environ(redis_url, scene).items():
-        monkeypatch.setenv(name, value)
-    from workers.celery_app import make_app
-
-    forget_context()
-    app = make_app(work_context().settings)
-    app.conf.task_always_eager = True
-    app.conf.task_eager_propagates = True
-    app.set_default()
-    yield app
-    forget_context()
+def scene(scene: ReadingScene) -> ReadingScene:
+    """One room."""
+    scene.make("r1", USERS)
+    return scene
 
 
 def test_marks_are_stored_and_counted_when_the_tasks_run_eagerly(app: Celery, scene: ReadingScene) -> None:
@@ -76,13 +49,13 @@ def test_drift_is_counted_and_mended_when_counters_are_wrong(app: Celery, scene:
 @pytest.mark.fault
 @pytest.mark.slow
 def test_no_mark_is_lost_when_workers_are_killed_in_the_middle(
-    scene: ReadingScene, redis_url: str, tmp_path: Path
+    scene: ReadingScene, environ: dict[str, str], tmp_path: Path
 ) -> None:
     rooms = [scene.make(f"room{number}", USERS) for number in range(20)]
     for room_id in rooms:
         scene.send(room_id, "ann", count=50)
     scene.drain()
-    worker = WorkerProcess(environ(redis_url, scene), tmp_path, queues="seen,unread")
+    worker = WorkerProcess(environ, tmp_path, queues="seen,unread")
     marked: set[str] = set()
     with worker:
         for step in range(1, 41):
@@ -102,12 +75,12 @@ def test_no_mark_is_lost_when_workers_are_killed_in_the_middle(
 
 
 def test_a_worker_finds_what_waits_without_beat_server_and_wake_up(
-    scene: ReadingScene, redis_url: str, tmp_path: Path
+    scene: ReadingScene, environ: dict[str, str], tmp_path: Path
 ) -> None:
     scene.send("r1", "ann")
     scene.drain()
     scene.mark("r1", "bob", 1)
     wake_drain(scene.client, lambda: None, lease=keys.SEEN_LEASE)  # lost on its way
-    with WorkerProcess(environ(redis_url, scene), tmp_path, queues="seen,unread", processes=1):
+    with WorkerProcess(environ, tmp_path, queues="seen,unread", processes=1):
         eventually(lambda: scene.cursor("r1", "bob").read_seq == 1, timeout_s=30)
         eventually(lambda: scene.cached("bob", "r1") == (b"0", b"0"), timeout_s=30)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from celery import Celery
@@ -25,21 +24,9 @@ from tests.support.drainage import Drainage
 
 
 @pytest.fixture
-def app(room: Drainage, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    """The real app, its tasks run where they are sent."""
-    monkeypatch.setenv("REDIS_URL", redis_url)
-    monkeypatch.setenv("STORE_URL", f"sqlite:///{room.path}")
-    monkeypatch.setenv("AUTH_MODE", "dev")
-    monkeypatch.setenv("RECLAIM_IDLE_S", "0.1")
-    from workers.celery_app import make_app
-
-    forget_context()
-    app = make_app(work_context().settings)
-    app.conf.task_always_eager = True
-    app.conf.task_eager_propagates = True
-    app.set_default()
-    yield app
-    forget_context()
+def environ(environ: dict[str, str]) -> dict[str, str]:
+    """What another worker left is taken soon."""
+    return environ | {"RECLAIM_IDLE_S": "0.1"}
 
 
 def test_a_drain_task_stores_and_confirms_when_it_runs_eagerly(app: Celery, room: Drainage) -> None:

@@ -17,7 +17,6 @@ from chat.services import announcing
 from chat.services.pins import NOTE
 from chat.store.base import Kind
 from tasks import maintenance, persist, threads
-from tasks.context import forget_context, work_context
 from tests.support.answering import ROOM, AnsweringScene
 from tests.support.wait import eventually
 from tests.support.workers import WorkerProcess
@@ -31,26 +30,6 @@ def scene(redis_url: str, tmp_path: Path) -> Iterator[AnsweringScene]:
         scene = AnsweringScene(client, tmp_path, ("ann", "bob"))
         yield scene
         scene.close()
-
-
-def environ(redis_url: str, scene: AnsweringScene) -> dict[str, str]:
-    return {"REDIS_URL": redis_url, "STORE_URL": f"sqlite:///{scene.path}", "AUTH_MODE": "dev"}
-
-
-@pytest.fixture
-def app(scene: AnsweringScene, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
-    """The real app, its tasks run where they are sent."""
-    for name, value in environ(redis_url, scene).items():
-        monkeypatch.setenv(name, value)
-    from workers.celery_app import make_app
-
-    forget_context()
-    app = make_app(work_context().settings)
-    app.conf.task_always_eager = True
-    app.conf.task_eager_propagates = True
-    app.set_default()
-    yield app
-    forget_context()
 
 
 def ref_of(scene: AnsweringScene, seq: int) -> MessageRef:
@@ -91,12 +70,12 @@ def test_a_deletion_whose_server_died_is_unpinned_and_told(
 
 
 def test_a_worker_sees_by_itself_what_is_to_be_counted(
-    redis_url: str, scene: AnsweringScene, tmp_path: Path
+    environ: dict[str, str], scene: AnsweringScene, tmp_path: Path
 ) -> None:
     scene.say("ann")
     scene.say("bob", scene.id_of(ROOM, 1))
     scene.drain()  # this one wakes nobody
     assert scene.threads.waiting() == 1
-    with WorkerProcess(environ(redis_url, scene), tmp_path, queues="maintenance", processes=1):
+    with WorkerProcess(environ, tmp_path, queues="maintenance", processes=1):
         eventually(lambda: scene.stored()[1].get("reply_count") == 1, 30)
         eventually(lambda: scene.threads.waiting() == 0)
