@@ -8,17 +8,14 @@ import pytest
 
 from tests.support.chat_client import ChatClient, Refused
 from tests.support.chat_system import ChatSystem
+from tests.support.pair import Pair
 
 
-class Talk:
+class Talk(Pair):
     """Ann and Bob in a room, with one stored message of Ann's to answer."""
 
     def __init__(self, system: ChatSystem, room: str) -> None:
-        self.system, self.room = system, room
-        self.tokens = {name: system.token(f"{name}-{room}") for name in ("ann", "bob", "eve")}
-        self.ann, self.bob = (system.client(self.tokens[name]) for name in ("ann", "bob"))
-        self.at = self.ann.join(room)
-        self.bob.join(room)
+        super().__init__(system, room)
         self.id = self.say(self.ann, "shall we?")
 
     def say(self, client: ChatClient, content: str, reply_to: str | None = None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support.chat_client import Refused
+from tests.support.chat_client import ChatClient, Refused
 from tests.support.chat_system import ChatSystem
 from tests.support.wait import eventually
 
@@ -27,6 +27,15 @@ def neighbour(running: ChatSystem) -> Iterator[ChatSystem]:
         system.stack.press_ctrl_c()
         assert system.stack.exit_code() == 0
         assert system.stack.left_running() == []
+
+
+@pytest.fixture
+def pair(system: ChatSystem, neighbour: ChatSystem, room: str) -> tuple[ChatClient, ChatClient]:
+    """Ann here and Ben there, both in the room."""
+    ann, ben = system.client(system.token(f"ann-{room}")), neighbour.client(neighbour.token(f"ben-{room}"))
+    for each in (ann, ben):
+        each.join(room)
+    return ann, ben
 
 
 def test_messages_cross_servers_both_ways_in_one_order(
@@ -127,12 +136,8 @@ def test_a_users_rate_is_limited_over_both_servers_when_each_alone_would_let_it_
     assert all(each.error["retryAfter"] > 0 for each in told)
 
 
-def test_typing_and_seen_cross_servers_and_end_with_them(
-    system: ChatSystem, neighbour: ChatSystem, room: str
-) -> None:
-    ann, ben = system.client(system.token(f"ann-{room}")), neighbour.client(neighbour.token(f"ben-{room}"))
-    for each in (ann, ben):
-        each.join(room)
+def test_typing_and_seen_cross_servers_and_end_with_them(pair: tuple[ChatClient, ChatClient], room: str) -> None:
+    ann, ben = pair
     ann.ask("chat-typing", {"roomId": room, "isTyping": True})
     ben.until(lambda: [each["isTyping"] for each in ben.of("chat-user-typing")] == [True], LIVE_S)
     sent = ann.say(room, "hello")
@@ -144,11 +149,9 @@ def test_typing_and_seen_cross_servers_and_end_with_them(
 
 
 def test_private_reading_counts_on_both_servers_at_once(
-    system: ChatSystem, neighbour: ChatSystem, room: str
+    pair: tuple[ChatClient, ChatClient], system: ChatSystem, room: str
 ) -> None:
-    ann, ben = system.client(system.token(f"ann-{room}")), neighbour.client(neighbour.token(f"ben-{room}"))
-    for each in (ann, ben):
-        each.join(room)
+    ann, ben = pair
     ann.say(room, "one")
     ben.ask("mark-messages-seen", {"roomId": room, "seq": 1})
     headers = {"Authorization": f"Bearer {system.token(f'ben-{room}')}"}
@@ -161,11 +164,9 @@ def test_private_reading_counts_on_both_servers_at_once(
 
 
 def test_counts_are_right_when_redis_was_wiped_in_between(
-    system: ChatSystem, neighbour: ChatSystem, room: str
+    pair: tuple[ChatClient, ChatClient], system: ChatSystem, room: str
 ) -> None:
-    ann, ben = system.client(system.token(f"ann-{room}")), neighbour.client(neighbour.token(f"ben-{room}"))
-    for each in (ann, ben):
-        each.join(room)
+    ann, ben = pair
     for number in range(5):
         ann.say(room, f"message {number}")
     ben.ask("mark-messages-seen", {"roomId": room, "seq": 2})

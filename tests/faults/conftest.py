@@ -6,25 +6,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.chat_system import ChatSystem, room_name
-
-SETTINGS = {"MAX_MESSAGES_PER_S": "0", "DRAIN_BATCH": "100", "RECLAIM_IDLE_S": "2"}
+from tests.support.chat_system import FOR_CROWDS, ChatSystem, healed, room_name
 
 
 @pytest.fixture(scope="session")
 def running_system() -> Iterator[ChatSystem]:
     """The stack as `make run` starts it, for heavy senders."""
-    with ChatSystem(SETTINGS) as system:
+    with ChatSystem(FOR_CROWDS) as system:
         yield system
 
 
 @pytest.fixture
 def system(running_system: ChatSystem) -> Iterator[ChatSystem]:
     """The same, healed from what an earlier test did."""
-    running_system.await_ready()
-    running_system.await_workers()
-    yield running_system
-    running_system.close_clients()
+    with healed(running_system) as system:
+        yield system
 
 
 @pytest.fixture

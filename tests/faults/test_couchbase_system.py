@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.support.chat_system import WORKERS, room_name
+from tests.support.chat_system import FOR_CROWDS, WORKERS, healed, room_name
 from tests.support.couchbase_bucket import Status
 from tests.support.couchbase_system import CouchbaseSystem
 from tests.support.crowd import Crowd, Verdict
@@ -22,7 +22,6 @@ FREEZE_S = 30.0 if IS_LONG else 6.0  # a call gives up after 4 s
 FAILOVER_S = 20.0 if IS_LONG else 4.0
 FAIL_S = 10.0 if IS_LONG else 5.0
 DRAINED_WITHIN_S = 60.0
-SETTINGS = {"MAX_MESSAGES_PER_S": "0", "DRAIN_BATCH": "100", "RECLAIM_IDLE_S": "2"}
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
@@ -30,17 +29,15 @@ pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 @pytest.fixture(scope="session")
 def running_couchbase(couchbase_runs: None) -> Iterator[CouchbaseSystem]:
     """The stack as `make run` starts it, on a mock of its own."""
-    with CouchbaseSystem(SETTINGS) as system:
+    with CouchbaseSystem(FOR_CROWDS) as system:
         yield system
 
 
 @pytest.fixture
 def system(running_couchbase: CouchbaseSystem) -> Iterator[CouchbaseSystem]:
     """The same, healed from what an earlier test did."""
-    running_couchbase.await_ready()
-    running_couchbase.await_workers()
-    yield running_couchbase
-    running_couchbase.close_clients()
+    with healed(running_couchbase) as system:
+        yield system
 
 
 @contextmanager

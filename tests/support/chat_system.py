@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import redis
@@ -41,6 +41,7 @@ WORKERS, WEB, VALKEY = (
     "app.py",
     "valkey-server",
 )  # what the command lines of parts hold
+FOR_CROWDS = {"MAX_MESSAGES_PER_S": "0", "DRAIN_BATCH": "100", "RECLAIM_IDLE_S": "2"}  # environment
 
 
 class ChatServer:
@@ -232,6 +233,18 @@ class LoneServer(ChatServer):
         self.process.kill()
         self.process.wait(10)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+S = TypeVar("S", bound=ChatSystem)
+
+
+@contextmanager
+def healed(system: S) -> Iterator[S]:
+    """Lend a system, healed from what an earlier test did, and end the clients that it gets."""
+    system.await_ready()
+    system.await_workers()
+    yield system
+    system.close_clients()
 
 
 def room_name() -> str:
