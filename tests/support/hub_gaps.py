@@ -25,7 +25,7 @@ from tests.support.turns import Turns
 from tests.support.wait import eventually
 
 TICK_S = 0.001
-PAUSES_S = (0.1, 0.01)  # of a caller, after a call that failed or not: so much load there is
+PAUSE_S, PAUSE_AFTER_FAULT_S = 0.01, 0.1  # of a caller: so much load there is
 CALLERS = 8  # of each store, as many as there are threads for
 REOPEN_AFTER_S = 1.0  # sooner than in the product, so that a short test sees it
 
@@ -70,7 +70,7 @@ class Callers:
             except ChatError as exc:
                 end = "StoreUnavailable" if isinstance(exc, StoreUnavailable) else type(exc).__name__
             self.ends[end] = self.ends.get(end, 0) + 1
-            gevent.sleep(PAUSES_S[end == "done"])
+            gevent.sleep(PAUSE_S if end == "done" else PAUSE_AFTER_FAULT_S)
 
 
 def while_frozen(url: str, mock_pid: int, seconds: float) -> dict[str, Any]:

@@ -50,7 +50,7 @@ from chat.store.couchbase.native import Background, all_at_once
 from gevent.threadpool import ThreadPool
 sleep = monkey.get_original("time", "sleep")
 begun = time.monotonic()
-ThreadPool(1).apply(all_at_once, ([lambda: sleep(0.5)] * 4,))
+ThreadPool(1).apply(all_at_once, ([lambda: sleep(0.5)] * 4,))  # one after the other they take 2 s
 print(time.monotonic() - begun < 1.5)
 """
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
