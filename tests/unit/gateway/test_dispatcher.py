@@ -8,7 +8,7 @@ import pytest
 from gevent.event import Event
 
 from chat.gateway.session import INBOX_LIMIT
-from chat.protocol import codec
+from chat.protocol import commands
 from tests.support.greenlets import turn
 from tests.support.local_server import ROOM
 
@@ -182,7 +182,7 @@ def test_commands_of_other_modules_are_passed_on_quick_or_slow(counter):
         seen.append("slow")
         return {"done": True}
 
-    routes = {codec.Typing: quick}, {codec.Typing: slow}
+    routes = {commands.Typing: quick}, {commands.Typing: slow}
     counter.dispatcher = replace(counter.dispatcher, quick=routes[0], slow=routes[1])
     ann = counter.client()
     assert counter.ask(ann, "chat-typing", {"roomId": ROOM, "isTyping": True}) == []
