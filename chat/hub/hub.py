@@ -78,11 +78,18 @@ class Hub:
         return Applied.DELIVERED
 
     def confirm(self, room: Room, confirmed: Confirmed) -> list[Waiting]:
-        """Tell the room that messages are stored, each sender's own left out; return what waited for it."""
+        """Tell the room that messages are stored, each sender's own left out; return what waited for it.
+
+        It is not told again what it was told by asking, before the confirmation came.
+        """
         if confirmed.epoch != room.epoch:
             return []
-        told = self.unconfirmed.room_told(room.room_id, confirmed.epoch, [seq for seq, _ in confirmed.messages])
-        self.tell_confirmed(room, confirmed.messages)
+        seqs = [seq for seq, _ in confirmed.messages]
+        before = self.unconfirmed.room_told_before(room.room_id, confirmed.epoch, seqs)
+        told = self.unconfirmed.room_told(room.room_id, confirmed.epoch, seqs)
+        news = [each for each in confirmed.messages if each[0] not in before] if before else confirmed.messages
+        if news:
+            self.tell_confirmed(room, news)
         return told
 
     def tell_confirmed(self, room: Room, messages: Iterable[tuple[int, str]]) -> None:

@@ -52,6 +52,7 @@ class Unconfirmed:
         # Senders that were told of messages which nothing here waited for: they were settled by asking, or the
         # room is still being caught up with and will show them.
         self._told: dict[str, float] = {}
+        self._settled: dict[str, float] = {}  # messages of whose end the room was told by asking
 
     def __len__(self) -> int:
         return sum(len(waiting) for waiting in self._rooms.values())
@@ -87,6 +88,15 @@ class Unconfirmed:
                 del waiting[epoch, each.seq]
         return told
 
+    def room_told_before(self, room_id: str, epoch: str, seqs: Iterable[int]) -> set[int]:
+        """Return those of whose end the room was told by asking, and which nobody was shown since."""
+        if not self._settled:
+            return set()
+        waiting = self._rooms.get(room_id, {})
+        return {
+            seq for seq in seqs if (epoch, seq) not in waiting and message_id(room_id, seq, epoch) in self._settled
+        }
+
     def sender_told(self, room_id: str, epoch: str, seqs: Iterable[int]) -> list[int]:
         """Note that the sender was told; return the seqs that it was told of before, by asking."""
         waiting, before = self._rooms.get(room_id, {}), []
@@ -99,12 +109,14 @@ class Unconfirmed:
             elif (name := message_id(room_id, seq, epoch)) in self._told:
                 before.append(seq)
             else:
-                self._remember(name)
+                _remember(self._told, name)
         return before
 
     def settle(self, waiting: Waiting) -> None:
         """Drop a message whose end was found out by asking and told to everyone."""
-        self._remember(waiting.message_id)
+        _remember(self._told, waiting.message_id)
+        if waiting.has_viewers:
+            _remember(self._settled, waiting.message_id)
         of_room = self._rooms.get(waiting.room_id, {})
         place = waiting.epoch, waiting.seq
         if of_room.get(place) is waiting:
@@ -113,7 +125,8 @@ class Unconfirmed:
     def overdue(self, older_than_s: float) -> dict[str, list[Waiting]]:
         """Return, by room, what waits longer than that; old memories are dropped on the way."""
         now = time.monotonic()
-        self._forget(now - REMEMBER_S)
+        _forget(self._told, now - REMEMBER_S)
+        _forget(self._settled, now - REMEMBER_S)
         found: dict[str, list[Waiting]] = {}
         for room_id, waiting in list(self._rooms.items()):
             if not waiting:
@@ -129,12 +142,14 @@ class Unconfirmed:
         is_told = bool(self._told) and message_id(room_id, seq, epoch) in self._told
         return Waiting(*(room_id, epoch, seq, sender_id, temp_id, accepted_ms, frame, True, is_told, now))
 
-    def _remember(self, name: str) -> None:
-        self._told[name] = time.monotonic()
-        if len(self._told) > REMEMBER_LIMIT:
-            del self._told[next(iter(self._told))]
 
-    def _forget(self, before: float) -> None:
-        """Drop memories older than that; they stand in the order they were made."""
-        while self._told and (name := next(iter(self._told))) and self._told[name] < before:
-            del self._told[name]
+def _remember(memory: dict[str, float], name: str) -> None:
+    memory[name] = time.monotonic()
+    if len(memory) > REMEMBER_LIMIT:
+        del memory[next(iter(memory))]
+
+
+def _forget(memory: dict[str, float], before: float) -> None:
+    """Drop memories older than that; they stand in the order they were made."""
+    while memory and (name := next(iter(memory))) and memory[name] < before:
+        del memory[name]

@@ -12,6 +12,7 @@ from chat.gateway.settler import Settler
 from chat.hub import Waiting
 from chat.model.events import document, new_frame
 from chat.model.message import message_key
+from chat.model.publication import Confirmed, Origin, RoomEvents
 from chat.store.base import Kind
 from chat.store.sqlite import SqliteStore
 from tests.support.drafts import CONFIRM_BY, draft
@@ -78,6 +79,28 @@ def test_the_sender_is_not_told_again_when_the_lost_event_comes_late(watch):
     watch.server.act(["confirm"])
     watch.settle()
     assert watch.server.hub.unconfirmed.sender_told(ROOM, watch.server.epoch, [1]) == [1]
+
+
+def test_the_room_is_not_told_again_when_the_lost_event_comes_late(watch):
+    watch.show(2)
+    watch.server.act(["confirm"])
+    assert watch.settle()[0] == [("messages-confirmed", [1])]
+    hub, epoch = watch.server.hub, watch.server.epoch
+    hub.confirm(hub.rooms[ROOM], Confirmed(epoch, [(1, "ann"), (2, "ann")]))
+    assert told_events(watch.viewer) == [("messages-confirmed", [2])]
+    hub.confirm(hub.rooms[ROOM], Confirmed(epoch, [(1, "ann")]))
+    assert told_events(watch.viewer) == []
+
+
+def test_the_room_is_told_when_it_was_shown_the_message_again(watch):
+    watch.show()
+    watch.server.act(["confirm"])
+    watch.settle()
+    hub, epoch = watch.server.hub, watch.server.epoch
+    origin = Origin(1, "ann", "t1", 0, epoch)
+    hub.unconfirmed.replayed(RoomEvents("new", ROOM, epoch, 1, [origin], [b"{}"]), [1])
+    hub.confirm(hub.rooms[ROOM], Confirmed(epoch, [(1, "ann")]))
+    assert told_events(watch.viewer) == [("messages-confirmed", [1])]
 
 
 def test_only_those_who_missed_it_are_told_when_one_of_two_events_was_lost(watch):
