@@ -15,7 +15,6 @@ from chat.broker.presence_view import RedisPresenceView
 from chat.broker.reading import RedisReading
 from chat.broker.revocations import RedisRevocations
 from chat.broker.tickets import RedisTickets
-from chat.broker.typing import RedisTyping
 from chat.broker.unread_counters import UnreadCounters
 from chat.store.base import Store
 from chat.store.url import open_store
@@ -36,7 +35,6 @@ class Broker:
     tickets: RedisTickets
     revocations: RedisRevocations
     presence_view: RedisPresenceView
-    typing: RedisTyping
     reading: RedisReading
     recounts: Recounts
     unread_counters: UnreadCounters
@@ -65,7 +63,6 @@ def broker_of(settings: Settings) -> Broker:
         RedisTickets(client),
         RedisRevocations(client, keep_s=settings.auth.revocation_s),
         RedisPresenceView(client),
-        RedisTyping(client),
         RedisReading(client),
         Recounts(client),
         UnreadCounters(client),

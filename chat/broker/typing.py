@@ -26,8 +26,9 @@ class TypingChange(NamedTuple):
 class RedisTyping:
     """`chat:typing:{room}:{user}`, and the rooms' channels."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, node_id: str) -> None:
         self._client = client
+        self._node_id = node_id
 
     def tell(self, changes: Iterable[TypingChange]) -> None:
         """Tell rooms in one round trip; raises BrokerUnavailable."""
@@ -39,6 +40,6 @@ class RedisTyping:
                     pipeline.set(key, "1", ex=TTL_S)
                 else:
                     pipeline.delete(key)
-                payload = passing("typing", each.user_id, each.frame, is_on=each.is_typing)
+                payload = passing("typing", each.user_id, each.frame, is_on=each.is_typing, node_id=self._node_id)
                 pipeline.publish(keys.room_channel(each.room_id), payload)
             pipeline.execute()

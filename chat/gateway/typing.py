@@ -1,8 +1,9 @@
 """After a `chat-typing` came through here the others in the room are told within the second, and told of its end.
 
-Nobody waits for Redis: what the connections say is gathered, and one greenlet tells it in one round trip. A user is
-told of once a second and room at most; an end is told at once. Whoever falls silent is ended by every server for
-itself, with one timer for all of them.
+Those who are connected here are told at once, those on other servers through Redis, for which nobody waits: what
+the connections say is gathered, and one greenlet tells it in one round trip. A user is told of once a second and
+room at most; an end is told at once. Whoever falls silent is ended by every server for itself, with one timer for
+all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from chat.broker.typing import TypingChange
 from chat.errors import BrokerUnavailable
 from chat.gateway.session import Session
 from chat.hub import Hub
-from chat.hub.typing import TYPING_S
+from chat.hub.typing import TYPING_S, Typist
 from chat.model.clock import now_ms
 from chat.model.events import typing_frame
 from chat.protocol import codec, commands
@@ -128,6 +129,7 @@ class Typing:
     def _say(self, place: tuple[str, str], session: Session, *, is_typing: bool) -> None:
         user_id, room_id = place
         frame = typing_frame(room_id, user_id, session.identity.name, now_ms(), is_typing=is_typing)
+        self._hub.hear_typing(Typist(room_id, user_id, frame), is_on=is_typing)
         self._waiting[place] = TypingChange(room_id, user_id, is_typing, frame)
         self._due.set()
 

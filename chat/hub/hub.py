@@ -39,13 +39,14 @@ class Applied(Enum):
 class Hub:
     """All rooms and users that have connections in this process."""
 
-    def __init__(self, fanout: Fanout, framing: Framing) -> None:
+    def __init__(self, fanout: Fanout, framing: Framing, node_id: str = "") -> None:
         self.rooms: dict[str, Room] = {}
         self.users: dict[str, dict[Listener, None]] = {}
         self.unconfirmed = Unconfirmed(self.has_user)
         self.typists = Typists()
         self._fanout = fanout
         self._framing = framing
+        self._node_id = node_id
         self._touched: list[Room] = []
         self.deliveries = 0
         self.on_cut: Callable[[str, str], object] = lambda _user_id, _room_id: None
@@ -123,10 +124,22 @@ class Hub:
 
     def pass_on(self, room: Room, passing: Passing) -> None:
         """Tell the room what is not kept: that somebody types or has seen something."""
-        if passing.kind == "typing":
-            self._hear_typing(room, passing)
-        else:
+        if passing.kind != "typing":
             self.tell_others(room, None, passing.frame)
+        elif not passing.node_id or passing.node_id != self._node_id:
+            self.hear_typing(Typist(room.room_id, passing.user_id, passing.frame), is_on=passing.is_on)
+
+    def hear_typing(self, typist: Typist, *, is_on: bool) -> None:
+        """Tell the others in a room, where it is followed here, that somebody types or does not any more."""
+        room = self.rooms.get(typist.room_id)
+        if room is None:
+            return
+        if is_on:
+            is_news = self.typists.note(typist, monotonic())
+        else:
+            is_news = self.typists.end(typist.room_id, typist.user_id) is not None
+        if is_news:
+            self.tell_others(room, typist.user_id, typist.frame, is_droppable=True)
 
     def end_typing(self, typists: Iterable[Typist]) -> None:
         """Tell rooms that these people do not type any more."""
@@ -184,15 +197,6 @@ class Hub:
             writers = room.writers
             self.deliveries += count * len(writers)
             self._fanout(writers, data)
-
-    def _hear_typing(self, room: Room, passing: Passing) -> None:
-        if passing.is_on:
-            typist = Typist(room.room_id, passing.user_id, passing.frame)
-            is_news = self.typists.note(typist, monotonic())
-        else:
-            is_news = self.typists.end(room.room_id, passing.user_id) is not None
-        if is_news:
-            self.tell_others(room, passing.user_id, passing.frame, is_droppable=True)
 
     def _deliver(self, room: Room, events: RoomEvents, skip: int) -> None:
         if events.kind == "retracted":

@@ -50,6 +50,7 @@ class Passing(NamedTuple):
     user_id: str  # who types, or has seen
     is_on: bool  # of typing: whether it goes on
     frame: bytes
+    node_id: str = ""  # of typing: the server whose own connections have heard it already
 
 
 class UserEvents(NamedTuple):
@@ -62,9 +63,9 @@ class UserEvents(NamedTuple):
     frames: list[bytes]
 
 
-def passing(kind: str, user_id: str, frame: bytes, *, is_on: bool = True) -> bytes:
+def passing(kind: str, user_id: str, frame: bytes, *, is_on: bool = True, node_id: str = "") -> bytes:
     """Return what `read_room` reads as `Passing`."""
-    return f"{kind} {user_id} {int(is_on)}\n".encode() + frame
+    return f"{kind} {user_id} {int(is_on)} {node_id}\n".encode() + frame
 
 
 class UnreadTold(NamedTuple):
@@ -98,7 +99,7 @@ def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed | Passing:
     lines = payload.split(b"\n")
     header = lines[0].decode().split(" ")
     if header[0] in PASSING_KINDS:
-        return Passing(header[0], header[1], header[2] == "1", lines[1])
+        return Passing(header[0], header[1], header[2] == "1", lines[1], "".join(header[3:]))
     kind, epoch, first_offset = header[0], header[1], int(header[2])
     if kind == "new":
         first_seq = int(header[4])

@@ -31,7 +31,7 @@ class Server:
         self.broker = MemoryBroker()
         self.broker.warm(ROOM, 0, [])
         self.epoch = self.broker.heads[ROOM].epoch
-        self.hub = Hub(write_all, text_frame)
+        self.hub = Hub(write_all, text_frame, "here")
         self.relay = MemoryRelay()
         self.unresumable: list[Room] = []
         self.rooms = LocalRooms(self.hub, self.broker, self.broker.read, self.unresumable.append, self._note_sync)

@@ -46,7 +46,8 @@ def ground_of(settings: Settings) -> Ground:
     cold_start = ColdStart(broker.log, store, notes.newest)
     publish = partial(_publish, broker.client)
     relay = Relay(Wire(broker.address), publish, node_id)
-    return Ground(settings, node_id, broker, store, cold_start, Hub(write_all, text_frame), relay, publish)
+    hub = Hub(write_all, text_frame, node_id)
+    return Ground(settings, node_id, broker, store, cold_start, hub, relay, publish)
 
 
 def _publish(client: redis.Redis, channel: str, payload: bytes) -> None:

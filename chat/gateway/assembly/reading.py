@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chat.broker import keys
+from chat.broker.typing import RedisTyping
 from chat.gateway.assembly.ground import Ground
 from chat.gateway.assembly.rooms import RoomParts
 from chat.gateway.assembly.waking import Wakers
@@ -51,7 +52,7 @@ def reading_parts_of(ground: Ground, rooms: RoomParts, wakers: Wakers) -> Readin
     everywhere = Standings(broker.reading, rooms.unread, rooms.listed.ids)
     return ReadingParts(
         Reading(hub, rooms.membership, seen, rooms.unread, everywhere, recounter.asked, mentions.of),
-        Typing(hub, rooms.membership, broker.typing.tell),
+        Typing(hub, rooms.membership, RedisTyping(broker.client, ground.node_id).tell),
         preferences,
         ReadingAhead(preferences.read_ahead),
     )

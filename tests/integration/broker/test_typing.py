@@ -12,16 +12,16 @@ def change(is_typing: bool, room_id: str = "room456", user_id: str = "ann") -> T
 
 
 def test_a_key_lives_3_s_and_the_room_is_told_when_somebody_types(client, ears):
-    RedisTyping(client).tell([change(True)])
+    RedisTyping(client, "n1").tell([change(True)])
     assert client.get("chat:typing:room456:ann") == b"1"
     assert client.ttl("chat:typing:room456:ann") == TTL_S
     ((channel, payload),) = ears.heard()
     assert channel == keys.room_channel("room456")
-    assert read_room("room456", payload) == Passing("typing", "ann", True, b'{"event":"chat-user-typing"}')
+    assert read_room("room456", payload) == Passing("typing", "ann", True, b'{"event":"chat-user-typing"}', "n1")
 
 
 def test_the_key_is_gone_when_typing_ends(client, ears):
-    RedisTyping(client).tell([change(True), change(True, "r2"), change(False)])
+    RedisTyping(client, "n1").tell([change(True), change(True, "r2"), change(False)])
     assert client.keys("chat:*") == [b"chat:typing:r2:ann"]
     told = [read_room("r", payload) for _, payload in ears.heard()]
     assert [isinstance(each, Passing) and each.is_on for each in told] == [True, True, False]
@@ -36,5 +36,5 @@ def test_one_round_trip_serves_when_many_type(client, monkeypatch):
         return pipeline(*args, **options)
 
     monkeypatch.setattr(client, "pipeline", counted)
-    RedisTyping(client).tell([change(True, user_id=f"u{n}") for n in range(50)])
+    RedisTyping(client, "n1").tell([change(True, user_id=f"u{n}") for n in range(50)])
     assert len(sent) == 1

@@ -69,7 +69,7 @@ class Scene:
         change: TypingChange
         for change in changes:
             self.told.append((change.user_id, change.is_typing))
-            payload = passing("typing", change.user_id, change.frame, is_on=change.is_typing)
+            payload = passing("typing", change.user_id, change.frame, is_on=change.is_typing, node_id="here")
             self.server.relay.hear(keys.room_channel(change.room_id), payload)
 
 
@@ -89,6 +89,28 @@ def test_the_others_are_told_and_not_oneself_when_one_types(scene):
         "userId": "ann", "userName": "Ann", "roomId": ROOM, "isTyping": True, "timestamp": "",
     }  # fmt: skip
     assert scene.ann.told() == again.told() == []
+
+
+def test_those_on_the_same_server_hear_it_once_and_before_redis_has_it(scene):
+    command = commands.Typing(commands.TypingData(roomId=ROOM, isTyping=True))
+    assert scene.typing.act(scene.ann.session, command)
+    assert (scene.heard(scene.bob), scene.told) == ([True], [])
+    scene.typing.flush()
+    assert (scene.heard(scene.bob), scene.told) == ([], [("ann", True)])
+
+
+def test_what_redis_brings_back_late_types_for_nobody_when_it_has_ended_here(scene):
+    scene.types()
+    scene.types(False)
+    payload = passing("typing", "ann", b'{"event":"chat-user-typing","data":{"isTyping":true}}', node_id="here")
+    scene.server.relay.hear(keys.room_channel(ROOM), payload)
+    assert scene.heard(scene.bob) == [True, False]
+
+
+def test_those_on_other_servers_hear_it_through_redis(scene):
+    payload = passing("typing", "zoe", b'{"event":"chat-user-typing","data":{"isTyping":true}}', node_id="there")
+    scene.server.relay.hear(keys.room_channel(ROOM), payload)
+    assert scene.heard(scene.bob) == [True]
 
 
 def test_it_is_told_once_a_second_when_every_key_is_reported(scene):
@@ -172,6 +194,7 @@ def test_a_stranger_types_nowhere(scene):
 def test_nobody_waits_when_redis_does_not_answer(scene):
     scene.fault = BrokerUnavailable("tell typing")
     scene.types()
+    assert scene.heard(scene.bob) == [True]
     scene.fault = None
     scene.types(after_s=EVERY_S)
     assert scene.told == [("ann", True)]
