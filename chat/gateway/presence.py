@@ -18,7 +18,9 @@ from chat.broker import keys
 from chat.errors import BrokerUnavailable
 from chat.gateway.session import Session
 from chat.hub import Hub, Statuses
+from chat.model.clock import now_ms, rfc3339
 from chat.model.presence import RoomPresence, UserPresence, read_changes
+from chat.protocol import codec, commands
 from chat.services.presence import Presence
 
 READ_TIMEOUT_S = 2.0  # a join is answered without the others rather than later
@@ -100,7 +102,7 @@ class LivePresence:
         unknown = [room_id for room_id in room_ids if self._statuses.fresh(room_id) is None]
         if unknown:
             self._read(unknown)
-        return {room_id: self._told(session, room_id) for room_id in room_ids}
+        return {room_id: self._attendance_told(session, room_id) for room_id in room_ids}
 
     def left(self, session: Session, room_id: str) -> None:
         """Note that a connection left a room on purpose."""
@@ -120,9 +122,28 @@ class LivePresence:
         self._wake.set()
 
     def look(self, user_id: str, room_ids: Collection[str], asked: list[str]) -> dict[str, Any]:
-        """Return what a user may know of others, as `get-presence` tells it; raises ChatError."""
-        found = self._look(user_id, room_ids, asked)
-        return {"users": {each: {"isOnline": at.is_online, "lastSeen": at.last_seen} for each, at in found.items()}}
+        """Return what a user may know of others, as `get-presence` tells it; raises ChatError.
+
+        Redis is asked for those only who are not known to be online in a room that the asker has joined here.
+        """
+        here, stale = self._statuses.online_among(room_ids, asked)
+        found = self._look(user_id, room_ids, [each for each in asked if each not in here])
+        if stale:
+            self._want(stale)
+        now = rfc3339(now_ms())
+        known = dict.fromkeys(here, UserPresence(is_online=True, last_seen=now)) | found
+        return {"users": {each: _told(known[each]) for each in asked}}
+
+    def look_at_once(self, session: Session, command: commands.GetPresence) -> bool:
+        """Answer `get-presence` where nobody has to be asked; False where somebody has."""
+        asked = command.data.users
+        here, _ = self._statuses.online_among(session.rooms, asked)
+        if len(here) < len(set(asked)):
+            return False
+        if command.ack is not None:
+            told = _told(UserPresence(is_online=True, last_seen=rfc3339(now_ms())))
+            session.tell(codec.ack_frame(command.ack, {"users": dict.fromkeys(asked, told)}))
+        return True
 
     def hear(self, payload: bytes) -> None:
         """Take what was published."""
@@ -169,11 +190,15 @@ class LivePresence:
 
     def _read(self, room_ids: list[str]) -> None:
         """Wait until attendances were read; those of many callers come with one reading."""
+        self._want(room_ids).wait(READ_TIMEOUT_S)
+
+    def _want(self, room_ids: list[str]) -> AsyncResult:
+        """Have attendances read; return what is set then."""
         self._wanted.update(dict.fromkeys(room_ids))
         if self._answer is None:
             self._answer = AsyncResult()
             gevent.spawn(self._read_wanted)
-        self._answer.wait(READ_TIMEOUT_S)
+        return self._answer
 
     def _read_wanted(self) -> None:
         gevent.sleep(0)  # others of this turn come along
@@ -198,9 +223,13 @@ class LivePresence:
         for start in range(0, len(rooms), COMPARE_CHUNK):
             self._read_now(rooms[start : start + COMPARE_CHUNK], tells=True)
 
-    def _told(self, session: Session, room_id: str) -> dict[str, Any]:
+    def _attendance_told(self, session: Session, room_id: str) -> dict[str, Any]:
         attendance = self._statuses.known(room_id)
         online = {session.user_id: session.identity.name} | (attendance.online if attendance else {})
         shown = dict(list(online.items())[: self._statuses.limit])
         count = max(len(online), attendance.count if attendance else 0)
         return {"online": list(shown), "online_names": shown, "online_count": count}
+
+
+def _told(found: UserPresence) -> dict[str, Any]:
+    return {"isOnline": found.is_online, "lastSeen": found.last_seen}

@@ -48,7 +48,7 @@ def _dispatcher_of(parts: Parts) -> Dispatcher:
         parts.presence,
         stored.amending,
         lambda session, token: expiry.refresh(session, verify(token)),
-        quick={commands.Typing: typing.act},
+        quick={commands.Typing: typing.act, commands.GetPresence: parts.presence.look_at_once},
         slow={
             commands.Typing: typing.act_slowly,
             commands.MarkSeen: reading.mark,

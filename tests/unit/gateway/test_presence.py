@@ -12,7 +12,8 @@ import pytest
 from chat.broker import keys
 from chat.gateway import presence as presence_module
 from chat.gateway.presence import LivePresence
-from chat.model.presence import StatusChange, write_changes
+from chat.model.presence import STRANGER, StatusChange, write_changes
+from chat.protocol import commands
 from tests.support.greenlets import turn, turn_until
 from tests.support.local_client import LocalClient
 from tests.support.local_server import ROOM, Server, serving
@@ -202,3 +203,60 @@ def test_a_heartbeat_renews_a_lease(process):
 
 def test_strangers_are_offline_when_one_asks(process):
     assert process.presence.look("ann", (), ["zoe"]) == {"users": {"zoe": {"isOnline": False, "lastSeen": None}}}
+
+
+def ask(process: Process, client: LocalClient, *user_ids: str) -> Any:
+    """Ask as the dispatcher does when nobody has to be asked; None where somebody has."""
+    command = commands.GetPresence(commands.GetPresenceData(userIds=list(user_ids)), ack=1)
+    if not process.presence.look_at_once(client.session, command):
+        return None
+    (ack,) = client.told()
+    return ack["data"]["result"]["users"]
+
+
+def test_who_is_in_a_joined_room_is_known_at_once_until_they_go(process):
+    ann, bob = process.client("ann"), process.client("bob")
+    for client in (ann, bob):
+        process.join(client)
+    process.settle()
+    ann.told()
+    told = ask(process, ann, "bob", "ann", "bob")
+    assert {user_id: each["isOnline"] for user_id, each in told.items()} == {"ann": True, "bob": True}
+    assert told["bob"]["lastSeen"].endswith("Z")
+    assert ask(process, ann, "bob", "zoe") is None
+    process.publish("offline", "bob")
+    ann.told()
+    assert ask(process, ann, "bob") is None
+    ann.session.rooms.discard(ROOM)
+    assert ask(process, ann, "ann") is None
+
+
+def test_only_those_who_are_not_known_are_asked_for(process):
+    ann, bob = process.client("ann"), process.client("bob")
+    for client in (ann, bob):
+        process.join(client)
+    process.settle()
+    asked = []
+
+    def look(_user, _rooms, users):
+        asked.append(users)
+        return dict.fromkeys(users, STRANGER)
+
+    process.presence._look = look
+    told = process.presence.look("ann", [ROOM], ["zoe", "bob"])["users"]
+    assert asked == [["zoe"]]
+    assert [(user_id, each["isOnline"]) for user_id, each in told.items()] == [("zoe", False), ("bob", True)]
+
+
+def test_an_old_attendance_is_read_again_for_the_next_who_asks(process):
+    ann, bob = process.client("ann"), process.client("bob")
+    for client in (ann, bob):
+        process.join(client)
+    process.settle()
+    process.presence._statuses.expire()
+    ann.told()
+    assert ask(process, ann, "bob") is None
+    process.presence.look("ann", [ROOM], ["bob"])
+    turn_until(lambda: process.presence._statuses.fresh(ROOM))
+    ann.told()
+    assert ask(process, ann, "bob")["bob"]["isOnline"]

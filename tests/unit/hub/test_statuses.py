@@ -166,3 +166,29 @@ def test_a_whole_room_is_counted_when_only_some_are_known_by_name(here):
     attendance = here.statuses.known("r1")
     assert attendance is not None
     assert attendance.count == 5
+
+
+def test_those_in_a_room_of_ones_own_are_known_to_be_online_without_asking(here):
+    here.room("r", Ear("ann"), online=("ann", "bob"))
+    here.room("s", Ear("ann"), online=("cleo",))
+    assert here.statuses.online_among(["r", "s", "nowhere"], ["bob", "cleo", "dan"]) == ({"bob", "cleo"}, [])
+    assert here.statuses.online_among(["s"], ["bob"]) == (set(), [])
+    here.take("offline", "bob", "r")
+    assert here.statuses.online_among(["r", "s"], ["bob", "cleo"]) == ({"cleo"}, [])
+
+
+def test_what_may_be_old_is_named_and_not_told_as_it_is(here):
+    here.room("r", Ear("ann"), online=("ann", "bob"))
+    here.room("s", Ear("ann"), online=("bob", "cleo"))
+    here.room("t", Ear("ann"), online=("zoe",))
+    here.statuses.expire()
+    assert here.statuses.online_among(["r", "t"], ["bob"]) == (set(), ["r"])
+    here.read("s", "bob", "cleo")
+    assert here.statuses.online_among(["r", "s"], ["bob", "cleo"]) == ({"bob", "cleo"}, [])
+
+
+def test_a_bounded_number_of_rooms_is_looked_at(here, monkeypatch):
+    monkeypatch.setattr(statuses_module, "ROOMS_LOOKED_AT", 1)
+    here.room("r", Ear("ann"))
+    here.room("s", Ear("ann"), online=("bob",))
+    assert here.statuses.online_among(["r", "s"], ["bob"]) == (set(), [])
