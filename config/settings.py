@@ -13,6 +13,7 @@ from config.couchbase_url import CouchbaseAddress
 from config.durability import StoreDurability
 from config.env import Env, SettingError, shown
 from config.origins import Network, read_network, read_origin
+from config.push import PushSettings, read_push
 from config.urls import check_jwks, check_redis, read_store
 
 LEAST_SECRET_BYTES = 32  # HS256 wants a key as long as its hash: RFC 7518 section 3.2
@@ -146,6 +147,7 @@ class Settings:
     limits: LimitSettings
     path: PathSettings
     presence: PresenceSettings
+    push: PushSettings
     log: LogSettings
 
 
@@ -167,6 +169,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         limits=_limits(env),
         path=_path(env),
         presence=_presence(env),
+        push=read_push(env),
         log=_log(env),
     )
 

@@ -23,6 +23,7 @@ APP_LINES = 60
 UNNAMED = {
     "chat.broker.counters": "read by the tests of the running stack, through /stats",
     "chat.bootstrap": "puts adapters together: every test that starts a server runs it",
+    "chat.push.base": "types without behaviour: every test of a provider names some of them",
     "chat.errors": "types without behaviour: every test of a refusal names one of them",
     "chat.gateway.lobby": "runs under every test that connects to a server process",
     "chat.gateway.nudge": "runs under every test that sends to a server process",

@@ -1,0 +1,1 @@
+"""Push notifications: one interface, one adapter for each provider."""
