@@ -16,6 +16,9 @@ from chat.broker.reading import RedisReading
 from chat.broker.revocations import RedisRevocations
 from chat.broker.tickets import RedisTickets
 from chat.broker.unread_counters import UnreadCounters
+from chat.model.device import DeviceKind
+from chat.push.base import Provider
+from chat.push.providers import open_providers
 from chat.store.base import Store
 from chat.store.url import open_store
 from config.settings import Settings
@@ -80,3 +83,8 @@ def task_broker_of(settings: Settings) -> redis.Redis:
 def store_of(settings: Settings) -> Store:
     """Return the document store."""
     return open_store(settings.store.url, settings.store.durability)
+
+
+def push_providers(settings: Settings) -> dict[DeviceKind, Provider]:
+    """Return the push providers that are configured. Raises: SettingError for a key that can't be used."""
+    return open_providers(settings.push)

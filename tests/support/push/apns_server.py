@@ -159,8 +159,11 @@ class Http2Handler(socketserver.BaseRequestHandler):
             return
         told = [(":status", str(answer.status)), *((n.lower(), v) for n, v in answer.headers.items())]
         self._h2.send_headers(stream, told, end_stream=not answer.content)
+        size = self._h2.max_outbound_frame_size
+        for start in range(0, len(answer.content), size):
+            self._h2.send_data(stream, answer.content[start : start + size])
         if answer.content:
-            self._h2.send_data(stream, answer.content, end_stream=True)
+            self._h2.end_stream(stream)
 
     def _flush(self) -> None:
         if self._is_open:
