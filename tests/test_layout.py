@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.broker import keys
-from config import settings
+from config import push, settings
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("chat", "config", "tasks", "workers")
@@ -131,11 +131,11 @@ def test_an_operator_finds_a_key_in_the_docs_when_it_is_in_redis(shape):
 
 
 def setting_names() -> list[str]:
-    """Return every environment variable that config/settings.py reads."""
+    """Return every environment variable that config/settings.py and config/push.py read."""
     return sorted(
         {
             name
-            for name in re.findall(r'"([A-Z][A-Z0-9_]{3,})"', inspect.getsource(settings))
+            for name in re.findall(r'"([A-Z][A-Z0-9_]{3,})"', inspect.getsource(settings) + inspect.getsource(push))
             if name not in settings.LOG_LEVELS
         }
     )

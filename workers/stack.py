@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from config.env import SettingError
@@ -20,6 +20,7 @@ from workers.parts import Part, chat_parts
 from workers.readiness import start_watching
 from workers.supervision import Interpreter, Supervisor
 from workers.valkey import pick_port, remembered_port, valkey_part
+from workers.vapid_key import vapid_key
 from workers.voice import Lines, Voice
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,7 +76,14 @@ def prepare(environ: Mapping[str, str], table: Table = chat_parts) -> Plan:
     valkey = None if settings.redis.url else _embed(settings, own, data_dir)
     if settings.auth.is_dev and not own.get("AUTH_SECRET"):
         own["AUTH_SECRET"] = dev_secret(data_dir, settings.redis.url)
+    if settings.push.vapid_key is None:
+        settings = _with_vapid_key(settings, own, data_dir)
     return Plan(settings, own, table(settings, valkey), run_dir)
+
+
+def _with_vapid_key(settings: Settings, environ: dict[str, str], data_dir: Path) -> Settings:
+    key = environ["PUSH_VAPID_KEY"] = vapid_key(data_dir, settings.redis.url)
+    return replace(settings, push=replace(settings.push, vapid_key=key))
 
 
 def _check_servers(settings: Settings) -> None:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -70,9 +70,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """The provider takes nothing from us before an operator mends something: key, account, topic."""
+    """The provider takes nothing from us before an operator mends something: key, account, topic.
+
+    Of Web Push, which is many services, `service` is the host that said so: the others may take everything.
+    """
 
     reason: str
+    service: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chat.model.device import Device
-from chat.push.base import Later, Notice, NoticeKind, Refused, Result
+from chat.push.base import Later, Notice, NoticeKind, Paused, Refused, Result
 from chat.push.endpoints import Endpoint, read_endpoint
 from chat.push.guard import AddressRefused
 from chat.push.payload import dump, facts_of, fitted, text_of
@@ -56,7 +56,8 @@ class WebPush:
             return Later(fault.reason)
         except AddressRefused:
             return Refused("address is not public")
-        return judge(answer, self._now())
+        result = judge(answer, self._now())
+        return Paused(result.reason, endpoint.host) if isinstance(result, Paused) else result
 
     def close(self) -> None:
         """Let go of the connections."""

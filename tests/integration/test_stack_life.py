@@ -38,6 +38,11 @@ def auth_secret(stack: StackProcess) -> str:
     return connection.getresponse().read().decode()
 
 
+def vapid_keys(stack: StackProcess) -> set[str]:
+    """Return the keys of Web Push that the parts were given."""
+    return {part.environ()["PUSH_VAPID_KEY"] for part in stack.processes("job waits")}
+
+
 def embedded_redis(stack: StackProcess) -> redis.Redis:
     port = int((Path(stack.environ["DATA_DIR"]) / "run" / "redis-port").read_text())
     return redis.Redis(port=port, decode_responses=True)
@@ -146,7 +151,8 @@ def test_sigkill_of_stack_and_supervisor_leaves_none_of_the_parts(stack: StackPr
 
 def test_data_and_key_are_the_same_after_a_restart(stack: StackProcess, tmp_path: Path):
     embedded_redis(stack).set("kept", "yes")
-    secret = auth_secret(stack)
+    secret, vapid = auth_secret(stack), vapid_keys(stack)
+    assert len(vapid) == 1
     assert stat.S_IMODE((tmp_path / "var" / "dev-secret").stat().st_mode) == 0o600
     stack.press_ctrl_c()
     stack.exit_code(STOP_LIMIT_S)
@@ -154,6 +160,7 @@ def test_data_and_key_are_the_same_after_a_restart(stack: StackProcess, tmp_path
         again.await_line("ready after")
         assert embedded_redis(again).get("kept") == "yes"
         assert auth_secret(again) == secret
+        assert vapid_keys(again) == vapid
 
 
 def test_two_stacks_on_one_redis_run_side_by_side_with_one_key(tmp_path: Path, redis_url: str):
@@ -162,6 +169,7 @@ def test_two_stacks_on_one_redis_run_side_by_side_with_one_key(tmp_path: Path, r
         one.await_line("ready after")
         two.await_line("ready after")
         assert auth_secret(one) == auth_secret(two)
+        assert vapid_keys(one) == vapid_keys(two)
         assert one.processes("valkey-server") == []
 
 

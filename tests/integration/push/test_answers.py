@@ -95,3 +95,10 @@ def test_a_foreign_key_stops_one_subscription_only(push, providers, monkeypatch)
     result = providers[DeviceKind.WEBPUSH].push(push.target(DeviceKind.WEBPUSH).device(), notice())
     assert result.reason == "403 subscribed with another VAPID key"
     assert not isinstance(result, Paused)
+
+
+def test_the_service_that_pauses_is_told(push, providers):
+    push.webpush.answer_all(Answer(403, {"reason": "BadJwtToken"}))
+    result = providers[DeviceKind.WEBPUSH].push(push.target(DeviceKind.WEBPUSH).device(), notice())
+    assert isinstance(result, Paused)
+    assert result.service == "127.0.0.1"
