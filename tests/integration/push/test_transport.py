@@ -103,6 +103,24 @@ def test_a_server_that_drips_is_given_up_at_the_deadline(push, running):
     assert took_s < GENEROUS_S
 
 
+@pytest.mark.parametrize("kind", DeviceKind)
+def test_no_wait_goes_on_after_the_deadline(push, providers, kind):
+    providers[kind]._transport.limits = Limits(read_s=60, total_s=1)
+    push[kind].answer_all(HANG)
+    started = time.monotonic()
+    assert providers[kind].push(push.target(kind).device(), notice()) == Later("timeout")
+    assert time.monotonic() - started < GENEROUS_S
+
+
+@pytest.mark.parametrize("kind", DeviceKind)
+def test_a_connection_with_an_answer_left_unread_is_not_used_again(push, providers, kind):
+    accepted = push[kind].server.accepted
+    push[kind].answer_next(Answer(503, b"x" * 1_000_000))
+    for _ in range(2):
+        providers[kind].push(push.target(kind).device(), notice())
+    assert push[kind].server.accepted == accepted + 2
+
+
 def test_a_server_that_speaks_nonsense_is_given_up(push, running):
     context = running_context(running)
 
