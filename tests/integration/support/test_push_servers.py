@@ -4,7 +4,7 @@ import jwt
 import pytest
 
 from chat.model.device import DeviceKind
-from chat.push.base import Paused
+from chat.push.base import Paused, Refused
 from chat.push.endpoints import read_address
 from chat.push.providers import open_providers
 from chat.push.transport import Answer, Transport, tls_context
@@ -40,7 +40,7 @@ def test_web_push_is_refused_without_a_signature(push):
 def test_web_push_is_refused_with_another_key(push):
     settings = read_push(Env({**push.environ, "PUSH_VAPID_KEY": make_key()}))
     result = open_providers(settings)[DeviceKind.WEBPUSH].push(push.target(DeviceKind.WEBPUSH).device(), notice())
-    assert result.reason == "403 subscribed with another VAPID key"
+    assert result == Refused("403 subscribed with another VAPID key")
 
 
 def test_fcm_is_refused_without_an_access_token(push):
