@@ -13,6 +13,9 @@ ChatError
 │   ├── MessageDeleted
 │   ├── NotStoredYet        temporary
 │   ├── MemberNotFound
+│   ├── DeviceNotFound
+│   ├── LetterNotFound
+│   ├── NoAnswer            temporary
 │   ├── LastOwner
 │   ├── RateLimited
 │   └── LimitReached
@@ -129,6 +132,28 @@ class MemberNotFound(RequestError):
 
     code = "member-not-found"
     status = 404
+
+
+class DeviceNotFound(RequestError):
+    """The user has no such device; somebody else may."""
+
+    code = "device-not-found"
+    status = 404
+
+
+class LetterNotFound(RequestError):
+    """No such dead letter: it was never there, or was re-driven or dropped by now."""
+
+    code = "letter-not-found"
+    status = 404
+
+
+class NoAnswer(RequestError):
+    """A worker had to do it and none has said so in time; it may still happen."""
+
+    code = "no-answer"
+    status = 504
+    temporary = True
 
 
 class LastOwner(RequestError):

@@ -47,6 +47,9 @@ class Kind(StrEnum):
     USER = "user"
     THREAD = "thread"
     MENTIONS = "mentions"
+    DEVICE = "device"
+    USER_DEVICES = "user_devices"
+    PUSH_CHOICES = "push_choices"
 
 
 @dataclass(frozen=True, slots=True)

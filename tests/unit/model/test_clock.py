@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.model.clock import now_ms, rfc3339
+from chat.model.clock import ms_of, now_ms, rfc3339
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,3 +41,14 @@ def test_the_clock_is_the_wall_clock_in_ms_when_it_is_read():
     before = time.time() * 1000
     now = now_ms()
     assert before - 1 <= now <= time.time() * 1000 + 1
+
+
+def test_a_time_is_read_as_it_was_written():
+    assert ms_of(rfc3339(1_800_000_000_123)) == 1_800_000_000_123
+    assert ms_of("2026-01-31T13:00:00+01:00") == ms_of("2026-01-31T12:00:00.000Z")
+
+
+@pytest.mark.parametrize("text", ["2026-01-31T12:00:00", "tomorrow", ""])
+def test_a_time_that_is_none_is_not_read(text):
+    with pytest.raises(ValueError):  # noqa: PT011 - from the standard library, in its words
+        ms_of(text)
