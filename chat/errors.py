@@ -15,6 +15,7 @@ ChatError
 │   ├── MemberNotFound
 │   ├── DeviceNotFound
 │   ├── LetterNotFound
+│   ├── LetterUnreadable
 │   ├── NoAnswer            temporary
 │   ├── LastOwner
 │   ├── RateLimited
@@ -146,6 +147,13 @@ class LetterNotFound(RequestError):
 
     code = "letter-not-found"
     status = 404
+
+
+class LetterUnreadable(RequestError):
+    """A dead letter whose message can't be read any more: it can only be dropped."""
+
+    code = "letter-unreadable"
+    status = 409
 
 
 class NoAnswer(RequestError):

@@ -55,10 +55,11 @@ class DeadLetters:
                 pipeline.xlen(keys.dead(shard))
             return sum(pipeline.execute())
 
-    def read(self) -> Iterator[DeadLetter]:
-        """Return all letters, shard by shard, the oldest first."""
-        for shard in range(keys.SHARDS):
-            start = "-"
+    def read(self, after: str = "") -> Iterator[DeadLetter]:
+        """Return all letters, or those behind one, shard by shard, the oldest first."""
+        first, entry = _place(after) or (0, "")
+        for shard in range(first, keys.SHARDS):
+            start = f"({entry}" if entry and shard == first else "-"
             while entries := self._page(shard, start):
                 for entry_id, fields in entries:
                     start = f"({entry_id.decode()}"

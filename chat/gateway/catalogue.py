@@ -8,8 +8,10 @@ from typing import Any
 
 from chat.gateway import metrics
 from chat.gateway.rest import (
+    dead_letters,
     descriptions,
     dev,
+    devices,
     me,
     members,
     messages,
@@ -17,6 +19,7 @@ from chat.gateway.rest import (
     pins,
     presence,
     probes,
+    push_choices,
     reading,
     revocations,
     rooms,
@@ -26,8 +29,8 @@ from chat.gateway.rest import (
 from chat.gateway.rest.operations import Operation
 
 MODULES = (
-    *(rooms, members, messages, threads, pins, reading, presence, me),
-    *(tickets, revocations, descriptions, probes, metrics),
+    *(rooms, members, messages, threads, pins, reading, presence, me, devices, push_choices),
+    *(tickets, revocations, dead_letters, descriptions, probes, metrics),
 )
 
 

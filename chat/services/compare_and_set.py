@@ -1,4 +1,4 @@
-"""After a change here a document says what was decided on its newest state, whoever else changed it at that time."""
+"""After a change here a document says what was decided on its newest state, whoever else changed it meanwhile."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class Devices:
         return is_removed
 
     def drop(self, device: Device) -> None:
-        """Remove a device that can't be reached any more, unless it was registered since. Raises StoreUnavailable."""
+        """Remove a device that is gone for good, unless it was registered since. Raises StoreUnavailable."""
         same = (device.user_id, device.refreshed_at)
         if self._blank(device.id, lambda record: (record.user_id, record.refreshed_at) == same):
             self._tidy(device.user_id)
@@ -110,11 +110,11 @@ class Devices:
         Meant for ids that nobody has registered for long: a registration at this very moment could be lost.
         """
         pruned = 0
-        for device_id, device in self._read(device_ids).items():
+        for each, device in self._read(device_ids).items():
             if device.user_id != NOBODY and self._is_fresh(device):
                 continue
             self.drop(device)
-            pruned += self._store.delete(Kind.DEVICE, device_id)
+            pruned += self._store.delete(Kind.DEVICE, each)
         return pruned
 
     def _write(self, user_id: str, kind: DeviceKind, address: str, p256dh: str | None, auth: str | None) -> Device:

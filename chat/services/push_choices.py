@@ -83,7 +83,7 @@ class PushChoices:
         user_id: str,
         *,
         mode: Mode | msgspec.UnsetType = msgspec.UNSET,
-        quiet_hours: QuietHours | None | msgspec.UnsetType = msgspec.UNSET,
+        quiet_hours: QuietHours | msgspec.UnsetType | None = msgspec.UNSET,
     ) -> Choices:
         """Choose for all rooms; what is unset stays. Returns all choices. Raises StoreUnavailable."""
         given = {"mode": mode, "quiet_hours": quiet_hours}

@@ -56,6 +56,8 @@ def calls(system: ChatSystem, room: str) -> Iterator[tuple[str, str, requests.Re
     yield ask("PUT", "/api/v1/rooms/{room_id}/pins/{message_id}", **ids)
     yield ask("GET", "/api/v1/rooms/{room_id}/pins", **ids)
     yield ask("DELETE", "/api/v1/rooms/{room_id}/pins/{message_id}", **ids)
+    yield ask("GET", "/api/v1/rooms/{room_id}/push", **ids)
+    yield ask("PUT", "/api/v1/rooms/{room_id}/push", {"mutedUntil": "2100-01-31T12:00:00Z"}, **ids)
     yield ask("GET", "/api/v1/rooms", query="?limit=200")
     yield ask("GET", "/api/v1/rooms/{room_id}", **ids)
     yield ask("PATCH", "/api/v1/rooms/{room_id}", {"name": "Team"}, **ids)
@@ -66,7 +68,19 @@ def calls(system: ChatSystem, room: str) -> Iterator[tuple[str, str, requests.Re
     yield ask("GET", "/api/v1/me")
     yield ask("PATCH", "/api/v1/me", {"readReceipts": True})
     yield ask("POST", "/api/v1/ws-ticket")
+    yield ask("GET", "/api/v1/me/push")
+    yield ask("PATCH", "/api/v1/me/push", {"quietHours": {"from": "22:00", "to": "07:00", "tz": "Europe/Berlin"}})
+    yield ask("GET", "/api/v1/devices/webpush-key")
+    yield ask("POST", "/api/v1/devices/test")  # no device yet: nobody is asked
+    device = ask("POST", "/api/v1/devices", {"kind": "fcm", "token": f"phone-{room}"})
+    yield device
+    yield ask("GET", "/api/v1/devices")
+    yield ask("DELETE", "/api/v1/devices/{device_id}", device_id=device[2].json()["id"])
     yield ask("POST", "/api/v1/admin/revocations", {"userId": "nobody"}, token=admin)
+    yield ask("GET", "/api/v1/admin/users/{user_id}/devices", token=admin, user_id="nobody")
+    yield ask("GET", "/api/v1/admin/dead-letters", query="?limit=5", token=admin)
+    yield ask("POST", "/api/v1/admin/dead-letters/{letter_id}/redrive", token=admin, letter_id="message:7:1-0")
+    yield ask("DELETE", "/api/v1/admin/dead-letters/{letter_id}", token=admin, letter_id="message:7:1-0")
     for path in ("/api/v1/openapi.json", "/api/v1/asyncapi.json", "/healthz", "/readyz", "/stats", "/metrics"):
         yield ask("GET", path, token=None)
 
@@ -87,7 +101,7 @@ def test_every_operation_answers_as_the_document_says(
         if media_type.endswith("json"):
             schema = {**content[media_type]["schema"], "components": document["components"]}
             jsonschema.Draft202012Validator(schema).validate(response.json())
-        assert response.ok or (path, response.status_code) == ("/api/v1/admin/revocations", 403)
+        assert response.ok or (path.startswith("/api/v1/admin/"), response.status_code) == (True, 403)
         called.add((method.lower(), path))
     assert called == {(method, path) for path, methods in document["paths"].items() for method in methods}
 

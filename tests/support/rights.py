@@ -15,6 +15,7 @@ ANSWERS = {  # a letter of a row: the code of the refusal
     "m": "not-a-member",
     "l": "last-owner",
     "x": "room-not-found",
+    "d": "device-not-found",
 }
 MEMBERS = ("owner", "admin", "member")  # the message that is meant was written by `member`
 OUTSIDERS = ("stranger", "removed", "platform")  # `platform`: a token with `admin: true`
@@ -102,8 +103,22 @@ ROUTES: dict[str, Row] = {
     f"GET {V1}/presence": free(),
     f"GET {V1}/me": free(),
     f"PATCH {V1}/me": free(),
+    f"GET {V1}/me/push": free(),
+    f"PATCH {V1}/me/push": free(),
+    f"GET {ROOM}/push": ALL,
+    f"PUT {ROOM}/push": ALL,
+    f"GET {V1}/devices": free(),
+    f"POST {V1}/devices": free(),
+    f"GET {V1}/devices/webpush-key": free(),
+    f"POST {V1}/devices/test": free(),  # nobody here has a device
+    f"DELETE {V1}/devices/<device_id>": free("dddd"),  # another's
     f"POST {V1}/ws-ticket": free(),
-    f"POST {V1}/admin/revocations": free("ffff"),  # but who has `admin: true`, see `expected`
+    # for who has `admin: true` alone, see `expected`
+    f"POST {V1}/admin/revocations": free("ffff"),
+    f"GET {V1}/admin/users/<user_id>/devices": free("ffff"),
+    f"GET {V1}/admin/dead-letters": free("ffff"),
+    f"POST {V1}/admin/dead-letters/<letter_id>/redrive": free("ffff"),
+    f"DELETE {V1}/admin/dead-letters/<letter_id>": free("ffff"),
 }
 FOR_EVERYBODY = {  # also without a token
     "GET /",
@@ -123,8 +138,8 @@ def expected(operation: str, who: str, room: str) -> str:
     """Return what somebody is answered."""
     if who in ("revoked", "nobody"):
         return OK if operation == "authenticate" and who == "nobody" else "unauthenticated"
-    if who == "platform" and operation.startswith(f"POST {V1}/admin/"):
-        return OK
+    if who == "platform" and f" {V1}/admin/" in operation:
+        return "letter-not-found" if "<letter_id>" in operation else OK  # there is none
     row = (EVENTS | ROUTES)[operation]
     place = MEMBERS.index(who) if who in MEMBERS else 3
     if room in ("deleted", "unknown"):

@@ -12,6 +12,7 @@ from chat.broker.client import translated
 from chat.gateway.assembly.ground import Ground
 from chat.gateway.assembly.limits import connection_limits
 from chat.gateway.assembly.parts import Parts
+from chat.gateway.assembly.push import push_routes
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.lobby import Lobby
 from chat.gateway.rest import me, members, messages, pins, presence, reading, rooms, threads
@@ -44,6 +45,7 @@ def _blueprints_of(parts: Parts) -> list[Blueprint]:
         threads.blueprint(stored.thread_pages),
         pins.blueprint(of_rooms.membership, stored.pins),
         me.blueprint(of_reading.preferences),
+        *push_routes(parts),
     ]
 
 

@@ -21,7 +21,11 @@ _ABOUT = (
     " `title` is the error's code, `field` names what to mend."
 )
 _ID = {"type": "string", "pattern": f"^{ID_PATTERN}$"}
-PATH_SCHEMAS: dict[str, Any] = {"room_id": _ID, "user_id": _ID, "message_id": {"type": "string"}}
+_TEXT = {"type": "string"}
+PATH_SCHEMAS: dict[str, Any] = {
+    **dict.fromkeys(("room_id", "user_id", "device_id"), _ID),
+    **dict.fromkeys(("message_id", "letter_id"), _TEXT),
+}
 HEADERS: dict[int, Any] = {
     401: {"WWW-Authenticate": {"schema": {"type": "string", "const": "Bearer"}}},
     429: {"Retry-After": {"description": "in seconds", "schema": {"type": "integer", "minimum": 1}}},

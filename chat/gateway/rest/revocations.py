@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response
 
-from chat.errors import Forbidden
-from chat.gateway.rest.bodies import answer, read_body, who
+from chat.gateway.rest.admins import require_admin
+from chat.gateway.rest.bodies import answer, read_body
 from chat.gateway.rest.operations import Operation
 from chat.gateway.revocations import Revocations
 from chat.model.clock import rfc3339
@@ -44,8 +44,7 @@ def blueprint(revocations: Revocations) -> Blueprint:
 
     @REVOKE.on(routes)
     def revoke() -> Response:
-        if not who("revoking").is_admin:
-            raise Forbidden("revoking needs a token with admin: true")
+        require_admin("revoking")
         made = revocations.revoke(read_body(WantedRevocation, field="user_id").user_id)
         return answer(Revoked(made.user_id, rfc3339(made.at_ms)), 201)
 

@@ -127,3 +127,16 @@ def test_the_command_lists_redrives_and_drops(
     assert dead_letters.main(["drop", second]) == 1
     assert dead_letters.main(["redrive", "no-such-id"]) == 1
     assert letters.count() == 0
+
+
+def test_letters_are_read_page_by_page(room: Drainage) -> None:
+    room.refuse_poison()
+    for each in ("bad1", "bad2", "bad3"):
+        room.accept(each, content="poison")
+    room.drain()
+    letters = DeadLetters(room.client, outbox_limit=1000, log_length=100, give_up_s=60)
+    found = list(letters.read())
+    assert [each.temp_id for each in found] == ["bad1", "bad2", "bad3"]
+    assert list(letters.read(found[0].letter_id)) == found[1:]
+    assert list(letters.read(found[2].letter_id)) == []
+    assert list(letters.read("nonsense")) == found

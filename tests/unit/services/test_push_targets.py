@@ -23,7 +23,10 @@ def text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def target(endpoint=ENDPOINT, p256dh=text(POINT), auth=text(SECRET), fault=None) -> Target:
+P256DH, AUTH = text(POINT), text(SECRET)
+
+
+def target(endpoint=ENDPOINT, p256dh=P256DH, auth=AUTH, fault=None) -> Target:
     return webpush_target(endpoint, p256dh, auth, lambda _: fault)
 
 
