@@ -10,11 +10,13 @@ from importlib.resources import files
 from flask import Blueprint, Response, abort, request
 
 PAGE = "index.html"
+WORKER = "sw.js"  # at the top, or it could not serve the page there
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
 }
 # A Host header goes into the policy only when it can say nothing but a host.
 HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?", re.ASCII)
@@ -38,9 +40,13 @@ def blueprint(auth_mode: str) -> Blueprint:
     def page() -> Response:
         return _answer(assets[PAGE])
 
+    @routes.get(f"/{WORKER}")
+    def worker() -> Response:
+        return _answer(assets[WORKER])
+
     @routes.get("/assets/<name>")
     def asset(name: str) -> Response:
-        if name not in assets or name == PAGE:
+        if name not in assets or name in (PAGE, WORKER):
             abort(404)
         return _answer(assets[name])
 
@@ -55,8 +61,9 @@ def content_policy(host: str) -> str:
     sockets = f" ws://{host} wss://{host}" if HOST.fullmatch(host) else ""
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        f"connect-src 'self'{sockets}; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+        f"connect-src 'self'{sockets}; worker-src 'self'; manifest-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types service-worker"
     )
 
 

@@ -15,6 +15,12 @@ function scene({ livesS = 3600, answer = {}, isOk = true } = {}) {
   return { directory: new Directory(identity, request, () => 1_000_000), asked, at };
 }
 
+test("nothing is read of an answer without a body", async () => {
+  const { directory, asked } = scene({ answer: undefined });
+  directory.request = async (...all) => (asked.push(all), { ok: true, status: 204 });
+  assert.equal(await directory.removeDevice("d1"), null);
+});
+
 test("one token serves many questions while it lives", async () => {
   const { directory, asked } = scene({ answer: { seen: [{ user_id: "ben", up_to_seq: 4, seen_at: "x" }] } });
   await Promise.all([directory.describe("lobby"), directory.describe("den")]);

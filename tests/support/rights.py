@@ -127,6 +127,7 @@ FOR_EVERYBODY = {  # also without a token
     "GET /metrics",
     "GET /readyz",
     "GET /stats",
+    "GET /sw.js",
     f"GET {V1}/asyncapi.json",
     f"GET {V1}/openapi.json",
 }

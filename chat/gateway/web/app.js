@@ -6,6 +6,7 @@ import { CatchingUp } from "./catching-up.js";
 import { ChatClient } from "./chat-client.js";
 import { Directory } from "./directory.js";
 import { endsFor } from "./places.js";
+import { Push } from "./push.js";
 import { Reading } from "./reading.js";
 import { RoomMemory } from "./room-memory.js";
 import { Store } from "./store.js";
@@ -34,6 +35,7 @@ export class App {
     });
     this.amending = new Amending(this.client, person.userId, (text) => view.notify(text));
     this.reading = new Reading(this.client, (roomId) => this.store.room(roomId)?.newestOfOthers?.seq ?? null);
+    this.push = new Push({ directory: this.directory, userId: person.userId, storage: local, onChange: () => view.pushChanged() });
     this.typing = new Typing(this.client, (roomId) => this.view.changed(roomId));
     this.#listen();
   }
@@ -45,6 +47,7 @@ export class App {
       this.store.queue(entry);
     }
     this.client.connect();
+    this.push.start();
   }
 
   stop() {

@@ -1,9 +1,10 @@
-// What is asked of a room over REST: to make it, its name and roles, and who has seen it up to where.
+// What is asked over REST: about rooms (to make them, names and roles, who has seen them) and about notifications.
 
 import { claimsOf, slug } from "./identity.js";
 
 const FRESH_MS = 60_000; // a token that lives longer than this is used again
 const ANSWER_TIMEOUT_MS = 10_000;
+const TEST_TIMEOUT_MS = 30_000; // the server waits 20 s for the providers
 
 export class Directory {
   #token = null;
@@ -36,11 +37,38 @@ export class Directory {
     return seen.map((each) => ({ userId: each.user_id, upToSeq: each.up_to_seq }));
   }
 
-  async #ask(path, { method = "GET", body } = {}) {
+  // The key to subscribe to Web Push with, null where the server sends none.
+  async webPushKey() {
+    return (await this.#ask("devices/webpush-key")).key;
+  }
+
+  registerDevice(device) {
+    return this.#ask("devices", { method: "POST", body: device });
+  }
+
+  removeDevice(id) {
+    return this.#ask(`devices/${id}`, { method: "DELETE" });
+  }
+
+  // Send a notification to each of one's devices: `[{id, kind, result, reason}]`.
+  async testDevices() {
+    return (await this.#ask("devices/test", { method: "POST", timeoutMs: TEST_TIMEOUT_MS })).results;
+  }
+
+  // What one is notified of in a room: `{mode, muted_until}`.
+  roomPush(roomId) {
+    return this.#ask(`rooms/${roomId}/push`);
+  }
+
+  chooseRoomPush(roomId, choice) {
+    return this.#ask(`rooms/${roomId}/push`, { method: "PUT", body: choice });
+  }
+
+  async #ask(path, { method = "GET", body, timeoutMs = ANSWER_TIMEOUT_MS } = {}) {
     const headers = { Authorization: `Bearer ${await this.#freshToken()}`, "Content-Type": "application/json" };
-    const options = { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) };
+    const options = { method, headers, body: body && JSON.stringify(body), signal: AbortSignal.timeout(timeoutMs) };
     const answer = await this.request(`api/v1/${path}`, options);
-    const told = await answer.json();
+    const told = answer.status === 204 ? null : await answer.json();
     if (!answer.ok) throw new Error(told.detail);
     return told;
   }

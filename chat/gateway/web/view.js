@@ -6,6 +6,7 @@ import { DeleteDialog } from "./delete-dialog.js";
 import { byId, paintAvatar } from "./dom.js";
 import { MessageList } from "./message-list.js";
 import { MessageMenu } from "./message-menu.js";
+import { NotifyPanel } from "./notify-panel.js";
 import { PeopleList } from "./people-list.js";
 import { addressOf, RoomList } from "./room-list.js";
 import { installTheme } from "./theme.js";
@@ -47,6 +48,7 @@ export class View {
       onWrite: (text) => this.app?.typing.wrote(this.app.current, text),
       onEditLast: () => this.#editLast(),
     });
+    this.notifyPanel = new NotifyPanel({ onFault: (text) => this.notify(text) });
     installTheme(byId("theme"));
     byId("sign-out").addEventListener("click", onSignOut);
     byId("reconnect").addEventListener("click", () => this.app.reconnect());
@@ -75,6 +77,7 @@ export class View {
     byId("my-name").textContent = name;
     byId("my-id").textContent = userId;
     paintAvatar(byId("my-avatar"), name, userId);
+    this.notifyPanel.begin(app);
     this.showRoom(null);
   }
 
@@ -85,6 +88,7 @@ export class View {
     byId("room-name").textContent = this.app.store.room(roomId)?.name ?? "";
     this.app.look();
     if (this.shownRoom !== roomId) this.composer.showRoom(roomId);
+    if (this.shownRoom !== roomId) this.notifyPanel.showRoom(null);
     this.shownRoom = roomId;
     this.changed(roomId);
   }
@@ -107,6 +111,10 @@ export class View {
     else this.notify(`The server closed the connection: ${reason || code}`);
   }
 
+  pushChanged() {
+    if (this.app) this.notifyPanel.render();
+  }
+
   // Tell it to those who can't see the list.
   announce(text) {
     byId("announcer").textContent = text;
@@ -127,6 +135,7 @@ export class View {
     const unseen = store.rooms.reduce((sum, room) => sum + room.unseen, 0);
     const room = store.room(current);
     document.title = `${unseen ? `(${unseen}) ` : ""}${room ? `${room.name} · ` : ""}Chat`;
+    if (room?.isLoaded) this.notifyPanel.showRoom(current);
     if (!room || !changed.has(current)) return;
     byId("room-name").textContent = room.name;
     this.messages.render(room);

@@ -14,6 +14,7 @@ from tests.acceptance.browser.window import CHROMIUM_FLAGS, Window
 from tests.support.chat_system import ChatSystem
 
 OUTBOX = 20  # messages that may wait to be stored: few, so that a test can fill it
+VAPID_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"  # the number 1
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -34,8 +35,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def chat(browser: Browser) -> Iterator[ChatSystem]:
-    """The stack as `make run` starts it, with an outbox that is soon full."""
-    with ChatSystem({"MAX_OUTBOX": str(OUTBOX)}) as system:
+    """The stack as `make run` starts it, with an outbox that is soon full and Web Push on offer."""
+    with ChatSystem({"MAX_OUTBOX": str(OUTBOX), "PUSH_VAPID_KEY": VAPID_KEY}) as system:
         yield system
         system.close_clients()
 

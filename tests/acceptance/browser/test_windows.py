@@ -10,7 +10,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests.acceptance.browser.conftest import OUTBOX
-from tests.acceptance.browser.window import Window
+from tests.acceptance.browser.window import PATIENCE_MS, Window
 from tests.support.chat_client import ChatClient, Refused
 from tests.support.chat_system import WEB, ChatServer, ChatSystem, room_name
 from tests.support.wait import eventually
@@ -222,12 +222,13 @@ def test_everything_works_when_there_is_only_a_keyboard(
     anna.await_state("one line\nand another", "confirmed")
 
     anna.await_people("1 online: Anna (you)")
+    expect(anna.page.get_by_role("button", name="Mute")).to_be_visible(timeout=PATIENCE_MS)
     order = []  # from the message field on, out of the page and around
-    for _ in range(14):
+    for _ in range(16):
         keys.press("Tab")
         order.append(anna.page.evaluate(FOCUSED))
-    sidebar = ["theme", "join-room", "Join", room, "new-room", "sign-out"]
-    assert order == ["send", "BODY", "skip", *sidebar, "people-summary", "leave", "scroller", "⋯", "draft"]
+    sidebar = ["theme", "join-room", "Join", room, "new-room", "notify", "sign-out"]
+    assert order == ["send", "BODY", "skip", *sidebar, "people-summary", "mute", "leave", "scroller", "⋯", "draft"]
     for role, name in (
         ("navigation", "Rooms"),
         ("textbox", "Message"),

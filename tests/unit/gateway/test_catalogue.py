@@ -14,7 +14,7 @@ from chat.gateway.assembly import WakeUps, build
 from chat.gateway.rest.openapi import PATH_SCHEMAS
 from config.settings import load_settings
 
-OF_THE_PAGE = {"/", "/assets/<name>"}
+OF_THE_PAGE = {"/", "/assets/<name>", "/sw.js"}
 OF_ITSELF = {"HEAD", "OPTIONS"}
 
 

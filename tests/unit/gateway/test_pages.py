@@ -59,7 +59,14 @@ def test_a_file_is_not_sent_again_when_the_browser_has_it() -> None:
     assert client("dev").get("/").headers["ETag"] != client("jwt").get("/").headers["ETag"]
 
 
-@pytest.mark.parametrize("path", ["/", "/assets/main.js"])
+def test_the_service_worker_is_at_the_top_and_always_fresh() -> None:
+    answer = client().get("/sw.js")
+    assert (answer.status_code, answer.content_type) == (200, "text/javascript; charset=utf-8")
+    assert answer.headers["Cache-Control"] == "no-cache"
+    assert client().get("/assets/sw.js").status_code == 404  # from there it could not serve the page
+
+
+@pytest.mark.parametrize("path", ["/", "/sw.js", "/assets/main.js"])
 def test_every_answer_carries_the_headers_that_protect_it(path: str) -> None:
     headers = client().get(path, headers={"Host": "chat.example:3000"}).headers
     assert headers["Content-Security-Policy"] == content_policy("chat.example:3000")
@@ -71,7 +78,13 @@ def test_the_policy_lets_in_the_own_host_and_nothing_else() -> None:
     policy = content_policy("chat.example:3000")
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;")
     assert "connect-src 'self' ws://chat.example:3000 wss://chat.example:3000;" in policy
-    for rule in ("base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"):
+    for rule in (
+        "worker-src 'self'",
+        "trusted-types service-worker",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ):
         assert rule in policy
     assert "unsafe" not in policy
     assert "ws://[::1]:3000" in content_policy("[::1]:3000")
