@@ -30,7 +30,9 @@ UNNAMED = {
     "chat.gateway.routes": "runs under every test that asks a server process",
     **{
         f"chat.gateway.assembly.{each}": "puts a server together: every test that starts one runs it"
-        for each in ("accepting", "gate", "ground", "presence", "reading", "rooms", "stored", "waking", "web")
+        for each in (
+            *("accepting", "gate", "ground", "presence", "push", "reading", "rooms", "stored", "waking", "web"),
+        )
     },
     "chat.gateway.server": "starts and stops a server: every test that starts one runs it",
     "chat.gateway.stats": "read by the tests of the running stack",

@@ -10,6 +10,7 @@ import msgspec
 from flask import Blueprint, Response
 
 from chat.errors import DeviceNotFound
+from chat.gateway.rate import UserRate
 from chat.gateway.rest.admins import require_admin
 from chat.gateway.rest.bodies import answer, checked_id, no_content, read_body, who
 from chat.gateway.rest.operations import Operation
@@ -19,6 +20,10 @@ from chat.services.devices import Devices
 from chat.services.push_targets import EndpointFault, Target, token_target, webpush_target
 
 DEVICES = "/api/v1/devices"
+TESTS_PER_S, TESTS_BURST_S = (
+    0.2,
+    25.0,
+)  # of one user: five at once, then one in 5 s; providers mind, and a worker waits
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -133,6 +138,7 @@ class Push:
 def blueprint(devices: Devices, push: Push) -> Blueprint:
     """Return the routes."""
     routes = Blueprint("devices", __name__)
+    tests = UserRate(TESTS_PER_S, TESTS_BURST_S, noun="tests of devices")
 
     def told(found: Sequence[Device]) -> list[dict[str, Any]]:
         results = push.last_results([each.id for each in found]) if found else {}
@@ -164,7 +170,10 @@ def blueprint(devices: Devices, push: Push) -> Blueprint:
     @TEST.on(routes)
     def test() -> Response:
         user_id = who("testing devices").user_id
-        return answer({"results": push.send_test(user_id) if devices.of(user_id) else []})
+        if not devices.of(user_id):
+            return answer({"results": []})
+        tests.take(user_id)
+        return answer({"results": push.send_test(user_id)})
 
     @OF_USER.on(routes)
     def of_user(user_id: str) -> Response:

@@ -136,6 +136,14 @@ def test_a_test_tells_what_each_provider_said(desk):
     assert (status, problem["title"]) == (504, "no-answer")
 
 
+def test_somebody_who_tests_all_the_time_is_told_to_wait(desk):
+    desk.ask("POST", body={"kind": "fcm", "token": "t"})
+    assert [desk.ask("POST", "/test")[0] for _ in range(6)] == [*[200] * 5, 429]
+    assert len(desk.tested) == 5
+    desk.ask("POST", body={"kind": "fcm", "token": "u"}, user="bob")
+    assert desk.ask("POST", "/test", user="bob")[0] == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path"), [("GET", ""), ("POST", ""), ("DELETE", "/x"), ("GET", "/webpush-key"), ("POST", "/test")]
 )

@@ -213,6 +213,6 @@ def test_a_registration_that_comes_while_the_list_is_tidied_stays(devices, store
 
 def test_each_registration_is_heard_once_it_is_stored(store, clock):
     heard = []
-    devices = Devices(store, clock, lambda device: heard.append((device, devices.of("ann"))))
-    made = devices.register("ann", FCM, "phone")
+    listening = Devices(store, clock, lambda device: heard.append((device, listening.of("ann"))))
+    made = listening.register("ann", FCM, "phone")
     assert heard == [(made, [made])]

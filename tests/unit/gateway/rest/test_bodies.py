@@ -18,7 +18,7 @@ APP = Flask(__name__)
 BODIES = sorted(
     {each.body for each in catalogue.operations(is_dev=True) if each.body}, key=lambda each: each.__name__
 )
-VALUES: dict[str, Any] = {"read_receipts": False}  # of names that don't take a word
+VALUES: dict[str, Any] = {"read_receipts": False, "kind": "fcm", "quiet_hours": None}  # these take no word
 
 
 def read(kind: type, body: bytes, **options: Any) -> Any:
