@@ -40,6 +40,12 @@ def server(valkey: ValkeyProcess) -> Iterator[LoneServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def no_letters(client: redis.Redis) -> None:
+    """Begin without those of other tests."""
+    client.delete(*(keys.dead(shard) for shard in range(keys.SHARDS)))
+
+
 def bury(client: redis.Redis, room: str, *temp_ids: str) -> None:
     """Leave dead letters of Ann's, as the scripts do that give messages up."""
     for temp_id in temp_ids:
