@@ -208,3 +208,60 @@ def connection(connection_id: str) -> str:
 def room_online(room_id: str) -> str:
     """Public key: set of who is online in the room, 300 s."""
     return f"chat:room_online:{room_id}"
+
+
+# Rooms with news that nobody has looked at for pushes yet; one script touches all five.
+PUSH_NEWS = "chat:push:news:{news}"  # sorted set room -> when it is looked at (ms)
+PUSH_FROM = "chat:push:from:{news}"  # sorted set room -> lowest number not looked at
+PUSH_UPTO = "chat:push:upto:{news}"  # sorted set room -> highest number that is stored
+PUSH_AGAIN = "chat:push:again:{news}"  # sorted set room -> when it is looked at once more (ms)
+PUSH_SPANS = "chat:push:spans:{news}"  # hash room -> which numbers that look, and the one behind it, is about
+PUSH_LOOKS = "chat:push:looks:{news}"  # sorted set of looks under way, `ROOM FROM UPTO TURN` -> when they are lost
+PUSH_LEASE = "chat:push:lease"  # like DRAIN_LEASE, of the task that looks
+PUSH_STOPPED = "chat:push:stopped"  # sorted set of the providers that are left alone -> until when (ms)
+PUSH_DEVICES = "chat:push:devices"  # sorted set device -> when it was last registered (ms)
+
+
+def push_lease(kind: str) -> str:
+    """Like `PUSH_LEASE`, of the task that sends to one provider."""
+    return f"chat:push:lease:{kind}"
+
+
+def push_due(kind: str) -> str:
+    """Sorted set of a provider's jobs (`ROOM USER DEVICE`), score = when each is due (ms)."""
+    return f"chat:push:due:{{{kind}}}"
+
+
+def push_jobs(kind: str) -> str:
+    """Hash job -> `NOTICE SEQ TRIES FIRST_TRY BORN TOKEN`."""
+    return f"chat:push:jobs:{{{kind}}}"
+
+
+def push_shown(kind: str, room_id: str, user_id: str) -> str:
+    """Hash device -> `SEQ MS`: up to which message of the room it was notified, and when; lives a day."""
+    return f"chat:push:shown:{{{kind}}}:{room_id}:{user_id}"
+
+
+def push_dead(kind: str) -> str:
+    """Stream of notifications that were given up, the newest 10,000."""
+    return f"chat:push:dead:{{{kind}}}"
+
+
+def push_circuit(name: str) -> str:
+    """Hash `fails`, `opens`, `until`, `reason`: whether a provider (`fcm`, `webpush@HOST`) is asked."""
+    return f"chat:push:circuit:{name}"
+
+
+def push_has(user_id: str) -> str:
+    """String "1" or "0": whether the user has devices; lives a day."""
+    return f"chat:push:has:{user_id}"
+
+
+def push_result(device_id: str) -> str:
+    """String: what became of the last push to a device, as JSON; lives 30 days."""
+    return f"chat:push:result:{device_id}"
+
+
+def push_test(token: str) -> str:
+    """List: the results of one test push, as JSON; lives a minute."""
+    return f"chat:push:test:{token}"

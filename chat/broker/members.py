@@ -7,7 +7,7 @@ there before the store was read; when it is another one by then, the reading may
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import redis
@@ -105,6 +105,29 @@ class RedisMembers:
             pipeline.get(keys.mark_of(key))
             found, mark = pipeline.execute()
         return CachedNames({each.decode() for each in found} or None, _text(mark))
+
+    def members_of_many(self, room_ids: Sequence[str]) -> dict[str, set[str]]:
+        """Return the members of those rooms that are cached, in one round trip."""
+        with translated("read members"):
+            pipeline = self._client.pipeline(transaction=False)
+            for room_id in room_ids:
+                pipeline.smembers(keys.room_members(room_id))
+            replies = pipeline.execute()
+        found = zip(room_ids, replies, strict=True)
+        return {room_id: {each.decode() for each in members} for room_id, members in found if members}
+
+    def ask_many(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bool | None]:
+        """Return whether users are in rooms, as (room, user), None where a room is not cached; one round trip."""
+        with translated("read members"):
+            pipeline = self._client.pipeline(transaction=False)
+            for room_id, user_id in pairs:
+                pipeline.sismember(keys.room_members(room_id), user_id)
+                pipeline.exists(keys.room_members(room_id))
+            replies = pipeline.execute()
+        return {
+            pair: bool(is_in) if exists else None
+            for pair, is_in, exists in zip(pairs, replies[::2], replies[1::2], strict=True)
+        }
 
     def _kept(self, key: str, mark: str, new_mark: str, names: Collection[str]) -> bool:
         with translated("keep set"):

@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 from chat.broker import keys, scripts
 from chat.broker.base import CONFLICT, SUSPECT_ABOVE, Confirmation, OutboxEntry, OutboxMessage, Retraction
 from chat.broker.client import translated
+from chat.broker.push_news import NewsOfBatches
 
 # Messages in one round trip of confirmations: Redis runs them in one go, about 1 ms, and every server then has as
 # many senders to tell in one turn of its loop; whoever sends meanwhile waits for both.
@@ -29,8 +30,11 @@ log = logging.getLogger(__name__)
 class Outbox:
     """All shards' outboxes, read as one consumer of the drain group."""
 
-    def __init__(self, client: redis.Redis, *, consumer: str, log_length: int) -> None:
+    def __init__(
+        self, client: redis.Redis, *, consumer: str, log_length: int, news: NewsOfBatches | None = None
+    ) -> None:
         self._client = client
+        self._news = news  # notes what is confirmed for pushes; None: nobody is pushed
         self._consumer = consumer
         self._log_length = log_length
         self._confirm = client.register_script(scripts.load("confirm_messages").source)
@@ -102,19 +106,8 @@ class Outbox:
 
         A round trip confirms whole rooms, CONFIRM_TOGETHER messages or a little more.
         """
-        rooms: dict[tuple[str, str], list[Confirmation]] = {}
-        for each in confirmations:
-            rooms.setdefault((each.entry.room_id, each.entry.epoch), []).append(each)
-        news, together = 0, 0
         with translated("confirm"):
-            pipeline = self._client.pipeline(transaction=False)
-            for place, ((room_id, epoch), group) in enumerate(rooms.items(), 1):
-                self._confirm_room(pipeline, room_id, epoch, group)
-                together += len(group)
-                if together >= CONFIRM_TOGETHER or place == len(rooms):
-                    news += sum(int(reply[1]) for reply in pipeline.execute())
-                    together = 0
-        return news
+            return sum(self._confirm_rooms(rooms) for rooms in _together(confirmations))
 
     def retract(self, retraction: Retraction) -> bool:
         """Give one message up; return False when it was settled before."""
@@ -174,10 +167,7 @@ class Outbox:
             self.ensure_groups(lost)
             for shard, reply in zip(lost, self._on_shards(lost, add), strict=True):
                 replies[shard] = reply
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
+        return _without_errors(replies)
 
     def _on_shards(self, shards: Sequence[int], add: Any) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
@@ -215,6 +205,18 @@ class Outbox:
         pipeline.xack(keys.outbox(shard), keys.GROUP, entry_id)
         pipeline.xdel(keys.outbox(shard), entry_id)
         pipeline.execute()
+
+    def _confirm_rooms(self, rooms: Collection[list[Confirmation]]) -> int:
+        """Confirm, in one round trip; return how many are news."""
+        pipeline = self._client.pipeline(transaction=False)
+        # Ahead of the confirmation, so that a crash repeats it and forgets nobody who has to be notified.
+        ahead = self._news.add_to(pipeline, [each for group in rooms for each in group]) if self._news else 0
+        for group in rooms:
+            self._confirm_room(pipeline, group[0].entry.room_id, group[0].entry.epoch, group)
+        replies = pipeline.execute(raise_on_error=not ahead)
+        if self._news:
+            self._news.added(replies[:ahead])
+        return sum(int(reply[1]) for reply in _without_errors(replies[ahead:]))
 
     def _confirm_room(self, pipeline: Any, room_id: str, epoch: str, group: list[Confirmation]) -> None:
         shard = keys.shard_of(room_id)
@@ -267,6 +269,29 @@ def _retract_call(retraction: Retraction, log_length: int) -> tuple[list[str], l
         *(keys.room_channel(room_id), keys.USER_CHANNEL_PREFIX, log_length, _now_ms()),
         int(retraction.code != CONFLICT),
     ]
+
+
+def _together(confirmations: Iterable[Confirmation]) -> Iterable[list[list[Confirmation]]]:
+    """Group by room and epoch, and rooms by the round trips that confirm them."""
+    rooms: dict[tuple[str, str], list[Confirmation]] = {}
+    for each in confirmations:
+        rooms.setdefault((each.entry.room_id, each.entry.epoch), []).append(each)
+    some: list[list[Confirmation]] = []
+    for group in rooms.values():
+        some.append(group)
+        if sum(map(len, some)) >= CONFIRM_TOGETHER:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _without_errors(replies: list[Any]) -> list[Any]:
+    """Return them; raises the first one that is an error."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies
 
 
 def _shard_of(entry: OutboxEntry) -> int:

@@ -59,6 +59,15 @@ class RedisPresenceView:
         cold = tuple(room_id for room_id, exists in zip(room_ids, rooms[::3], strict=True) if not exists)
         return Look(frozenset(sharing), cold, users)
 
+    def online(self, user_ids: Sequence[str]) -> set[str]:
+        """Return who of these users is online, in one round trip; raises BrokerUnavailable."""
+        if not user_ids:
+            return set()
+        with translated("look who is online"):
+            pipeline = self._client.pipeline(transaction=False)
+            shards = _ask_online(pipeline, user_ids)
+            return _who_is_online(shards, pipeline.execute())
+
     def _names(self, user_ids: list[str]) -> dict[str, str]:
         """Return the names of those who are online; whoever else a room's set still holds is gone."""
         if not user_ids:
