@@ -14,6 +14,7 @@ from config.durability import StoreDurability
 from config.env import Env, SettingError, shown
 from config.origins import Network, read_network, read_origin
 from config.push import PushSettings, read_push
+from config.push_work import PushWorkSettings, read_push_work
 from config.urls import check_jwks, check_redis, read_store
 
 LEAST_SECRET_BYTES = 32  # HS256 wants a key as long as its hash: RFC 7518 section 3.2
@@ -148,6 +149,7 @@ class Settings:
     path: PathSettings
     presence: PresenceSettings
     push: PushSettings
+    push_work: PushWorkSettings
     log: LogSettings
 
 
@@ -170,6 +172,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         path=_path(env),
         presence=_presence(env),
         push=read_push(env),
+        push_work=read_push_work(env),
         log=_log(env),
     )
 
