@@ -86,6 +86,16 @@ class UnreadCounters:
         found = zip(room_ids, counts, strict=True)
         return None if total is None else int(total), {room: int(n) for room, n in found if n is not None}
 
+    def totals(self, user_ids: Collection[str]) -> dict[str, int]:
+        """Return the cached totals of those users who have one, in one round trip."""
+        asked = list(user_ids)
+        with translated("read totals"):
+            pipeline = self._client.pipeline(transaction=False)
+            for user_id in asked:
+                pipeline.get(keys.total_unread(user_id))
+            found = zip(asked, pipeline.execute(), strict=True)
+        return {user_id: int(total) for user_id, total in found if total is not None}
+
     def sizes(self, room_ids: Sequence[str]) -> list[int]:
         """Return how many members of each room are cached, 0 where nothing is."""
         with translated("read sizes"):

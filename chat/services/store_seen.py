@@ -7,7 +7,7 @@ since, it is written once. A worker that is killed leaves the notes as they were
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -25,6 +25,7 @@ _room = msgspec.json.Decoder(RoomRecord)
 log = logging.getLogger(__name__)
 
 Taken = Mapping[str, Mapping[str, str]]
+Read = tuple[str, str, int]  # room, user, up to which number
 
 
 class Marking(Protocol):
@@ -36,11 +37,17 @@ class Marking(Protocol):
 
 
 class StoreSeen:
-    """One run over all shards; several may run at a time."""
+    """One run over all shards; several may run at a time.
 
-    def __init__(self, marks: Marking, store: Store) -> None:
+    `on_read` hears of each batch of cursors once they are stored, and again when it raises or a worker is killed.
+    """
+
+    def __init__(
+        self, marks: Marking, store: Store, on_read: Callable[[Sequence[Read]], object] = lambda _: None
+    ) -> None:
         self._marks = marks
         self._store = store
+        self._on_read = on_read
 
     def run(self) -> int:
         """Store until nothing waits that can be stored now; return how many marks were settled.
@@ -85,6 +92,8 @@ class StoreSeen:
         # What the store does not have yet may be lost, and its number given again: that is not read then. So
         # a cursor beyond stays marked until the message is stored. A room that is gone needs no cursor.
         done = {pair for pair in wanted if pair not in capped or wanted[pair] == capped[pair]} - failed
+        if done:
+            self._on_read([(*pair, wanted[pair].read_seq) for pair in done])
         return {f"{room_id} {user_id}" for room_id, user_id in done}
 
     def _last_seqs(self, room_ids: Collection[str]) -> dict[str, int]:
