@@ -19,6 +19,7 @@ from chat.broker.client import RedisAddress, connect
 from chat.broker.log import RedisRoomLog
 from chat.broker.marks import Askings, Marks, Recounts, threads, unstored
 from chat.broker.outbox import Outbox
+from chat.broker.push_news import NewsOfBatches
 from chat.broker.reading import RedisReading
 from chat.broker.unread_counters import UnreadCounters
 from chat.broker.wake import DrainLease
@@ -33,6 +34,7 @@ from chat.services.unread import Unread
 from chat.store.base import Store
 from chat.store.url import open_store
 from config.env import SettingError
+from config.push_work import configured_kinds
 from config.settings import Settings, load_settings
 
 _contexts: dict[int, WorkContext] = {}
@@ -56,6 +58,7 @@ class WorkContext:
     sizes: RoomSizes
     threads: Askings
     threads_lease: DrainLease
+    news: NewsOfBatches | None = None  # for pushes; None where no provider is configured
     patience: Patience = field(default_factory=Patience)
     told: Told = field(default_factory=Told)
 
@@ -128,11 +131,12 @@ def open_context(settings: Settings) -> WorkContext:
     client = connect(redis_address(settings))
     store = open_store(settings.store.url, settings.store.durability)
     counters = UnreadCounters(client)
+    news = NewsOfBatches(settings.push.grace_s) if configured_kinds(settings.push) else None
     return WorkContext(
         settings,
         client,
         store,
-        Outbox(client, consumer=name, log_length=settings.path.log_length),
+        Outbox(client, consumer=name, log_length=settings.path.log_length, news=news),
         DrainLease(client, name),
         unstored(client),
         DrainLease(client, name, key=keys.SEEN_LEASE),
@@ -143,6 +147,7 @@ def open_context(settings: Settings) -> WorkContext:
         RoomSizes(store, counters.sizes, limit=settings.path.unread_refresh_members),
         threads(client),
         DrainLease(client, name, key=keys.THREADS_LEASE),
+        news,
     )
 
 

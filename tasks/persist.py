@@ -14,6 +14,7 @@ from chat.errors import BrokerUnavailable
 from chat.services.batch_notes import BatchNotes
 from chat.services.drain import Drain
 from tasks.context import work_context
+from tasks.push import send_notify
 from tasks.threads import send_threads
 from tasks.unread import send_recount
 
@@ -42,11 +43,22 @@ def drain() -> None:
 
 def _after_batch(notes: BatchNotes, room_ids: set[str]) -> None:
     _ask_recount(room_ids)
+    _ask_looks()
     if notes.taken():
         try:
             wake_drain(work_context().client, send_threads, lease=keys.THREADS_LEASE)
         except (BrokerUnavailable, OperationalError, OSError) as exc:
             log.warning("threads-not-asked", extra={"error": str(exc), "action": "a worker sees it by itself"})
+
+
+def _ask_looks() -> None:
+    """Wake who notifies the absent, once for each grace: the news are noted with the confirmation."""
+    context = work_context()
+    if context.news is not None and context.news.is_wake_needed():
+        try:
+            send_notify(context.settings.push.grace_s)
+        except (OperationalError, OSError) as exc:
+            log.warning("looks-not-asked", extra={"error": str(exc), "action": "a worker sees it by itself"})
 
 
 def _ask_recount(room_ids: set[str]) -> None:

@@ -25,6 +25,7 @@ JOBS = (
     ),
     Job("tasks.maintenance.sweep_presence", 10, "a server that was killed takes nobody offline"),
     Job("tasks.maintenance.reconcile_unread", 30, "mends counts that a crash between two steps left wrong"),
+    Job("tasks.push.prune", 3600, "devices that nobody registers any more are gone: prune device tokens"),
     Job("tasks.maintenance.forget_consumers", 600, "each worker process that ever ran left a name behind"),
 )
 

@@ -18,7 +18,7 @@ from tasks.schedule import beat_schedule
 from workers.celery_broker import beat_settings, broker_settings
 from workers.self_heal import SelfHeal
 
-TASK_MODULES = ("tasks.persist", "tasks.seen", "tasks.unread", "tasks.threads", "tasks.maintenance")
+TASK_MODULES = ("tasks.persist", "tasks.seen", "tasks.unread", "tasks.threads", "tasks.push", "tasks.maintenance")
 QUEUES = ("persist", "seen", "unread", "push", "maintenance")
 
 # A hung task must end by itself long before the broker hands it to a second worker.

@@ -18,6 +18,7 @@ GROUPS = ("web", "jobs", "data")  # stopped in this order
 PYTHON_CELERY = (sys.executable, "-W", "ignore:You're running the worker", "-m", "celery", "--quiet")
 CELERY = (*PYTHON_CELERY, "-A", "workers.celery_app")
 WORKER_FLAGS = ("--prefetch-multiplier", "1", "-E", "--without-gossip", "--without-mingle", "-l", "WARNING")
+PUSH_PROCESSES = 4  # one for each provider, and one for looks and test pushes
 JOB_NICENESS = 5  # where cores are scarce, messages are shown first and stored a little later
 FLOWER_TASKS_KEPT = 10_000  # Flower holds them in memory
 # said at every orderly stop; said by Flower at every start, where it asks workers that are not up yet
@@ -44,7 +45,8 @@ def chat_parts(settings: Settings, valkey: Part | None) -> list[Part]:
     return [
         *([valkey] if valkey else []),
         _worker(settings, "persist", ["persist"], settings.path.worker_concurrency),
-        _worker(settings, "background", ["seen", "unread", "push", "maintenance"], 2),
+        _worker(settings, "background", ["seen", "unread", "maintenance"], 2),
+        _worker(settings, "push", ["push"], PUSH_PROCESSES),  # of its own: a provider that hangs holds up nothing else
         _job("beat", "beat", "-S", "redbeat.RedBeatScheduler", "--pidfile=", "-l", "WARNING"),
         _flower(settings),
         *(_web(number, settings) for number in range(1, settings.web.processes + 1)),

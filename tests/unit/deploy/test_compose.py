@@ -32,6 +32,7 @@ OTHERS = {"FLOWER_BASIC_AUTH": "Flower's own", "NODE": "for the health check bes
 PARTS = {
     "worker-persist": "worker-persist",
     "worker-background": "worker-background",
+    "worker-push": "worker-push",
     "beat": "beat",
     "flower": "flower",
 }

@@ -19,7 +19,7 @@ def commands(**environ: str) -> dict[str, str]:
 
 def test_every_part_has_a_row():
     names = list(commands(WEB_PROCESSES="2"))
-    assert names == ["worker-persist", "worker-background", "beat", "flower", "web-1", "web-2"]
+    assert names == ["worker-persist", "worker-background", "worker-push", "beat", "flower", "web-1", "web-2"]
     assert all(part.group in GROUPS for part in chat_parts(settings(), None))
 
 
@@ -27,7 +27,8 @@ def test_every_queue_has_a_worker():
     rows = commands(WORKER_CONCURRENCY="3")
     assert " -Q persist " in rows["worker-persist"]
     assert " -c 3 " in rows["worker-persist"]
-    assert " -Q seen,unread,push,maintenance " in rows["worker-background"]
+    assert " -Q seen,unread,maintenance " in rows["worker-background"]
+    assert " -Q push " in rows["worker-push"]
 
 
 def test_node_names_differ_between_stacks():
