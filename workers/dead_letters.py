@@ -1,4 +1,4 @@
-"""`python -m workers.dead_letters list | redrive | drop`: messages that were given up, for an operator."""
+"""`python -m workers.dead_letters list | redrive | drop`: what was given up, for an operator."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from chat.services.cold_start import ColdStart
 from config.env import SettingError
 from config.settings import load_settings
 from tasks.context import WorkContext, open_context
+from workers import push_letters
 
 SHOWN_LENGTH = 60  # of a message's text, in the list for people
 
@@ -47,12 +48,18 @@ class Command:
             log_length=settings.path.log_length,
             give_up_s=settings.path.give_up_s,
         )
+        self._pushes = push_letters.PushLetters(context)
         self._cold_start = ColdStart(RedisRoomLog(context.client), context.store)
 
     def run(self, asked: argparse.Namespace) -> int:
         """Do what was asked for; 1 when a letter was not found or could not be re-driven."""
         if asked.verb == "list":
-            return self._list(asked.limit, asked.json)
+            return self._list_pushes(asked) if asked.pushes else self._list(asked.limit, asked.json)
+        if asked.verb == "redrive" and asked.all_pushes:
+            return max((self._told(*each) for each in self._pushes.redrive_all()), default=0)
+        if asked.id and asked.id.startswith(push_letters.PREFIXES):
+            is_drop = asked.verb == "drop"
+            return self._told(asked.id, (self._pushes.drop if is_drop else self._pushes.redrive)(asked.id))
         if asked.verb == "drop":
             return self._told(asked.id, "dropped" if self._letters.drop(asked.id) else "not found")
         if asked.all:
@@ -63,6 +70,11 @@ class Command:
     def _list(self, limit: int, is_json: bool) -> int:
         for letter in islice(self._letters.read(), limit):
             print(json.dumps(_fields(letter)) if is_json else _line(letter))
+        return 0
+
+    def _list_pushes(self, asked: argparse.Namespace) -> int:
+        for letter in self._pushes.shown(asked.limit):
+            print(json.dumps(push_letters.fields(letter)) if asked.json else push_letters.line(letter))
         return 0
 
     def _redrive(self, letters: Iterable[DeadLetter]) -> int:
@@ -118,11 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     listing = verbs.add_parser("list", help="show the letters, the oldest of each shard first")
     listing.add_argument("--limit", type=int, default=100)
+    listing.add_argument("--pushes", action="store_true", help="notifications in place of messages")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    redrive = verbs.add_parser("redrive", help="accept the message again under its temp id")
+    redrive = verbs.add_parser("redrive", help="accept the message again, or have the device notified")
     which = redrive.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", metavar="ID")
-    which.add_argument("--all", action="store_true")
+    which.add_argument("--all", action="store_true", help="every message")
+    which.add_argument("--all-pushes", action="store_true", help="every notification")
     verbs.add_parser("drop", help="remove a letter for good").add_argument("id", metavar="ID")
     return parser
 

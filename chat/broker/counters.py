@@ -10,6 +10,8 @@ import redis
 
 from chat.broker import keys
 from chat.broker.client import translated
+from chat.model.clock import now_ms
+from chat.model.device import DeviceKind
 
 STALE_S = 10.0  # a server that has not reported for so long is gone
 LISTED_S = 8.0  # servers' clocks may differ by the rest
@@ -19,11 +21,14 @@ FORGET_S = 600.0
 # What workers count: round trips to the store and drains; changes of rooms that a crash had interrupted; caches
 # that were compared with the store, those that were wrong, and memberships that only one side knew; sweeps of
 # presence, and the users that they found gone; counters of
-# unread messages that were wrong. They are told as 0 before anybody counted any.
+# unread messages that were wrong; what became of pushes. They are told as 0 before anybody counted any.
 WORK = (
     *("store_round_trips", "drain_tasks", "changes_finished"),
     *("caches_checked", "caches_mended", "memberships_mended"),
     *("presence_sweeps", "presence_expired", "unread_drift"),
+    *("push_noted", "push_withdrawn", "push_skipped", "push_delivered", "push_cleared", "push_retried"),
+    *("push_gone", "push_refused", "push_given_up", "push_paused", "push_repeated", "push_circuits_opened"),
+    "push_devices_pruned",
 )
 
 
@@ -50,6 +55,22 @@ class Counters:
         totals = {name: _sum(shards, name) for name in ("accepted", "confirmed", "retracted")}
         totals["waiting"] = totals["accepted"] - totals["confirmed"] - totals["retracted"]
         return totals | dict.fromkeys(WORK, 0) | {name.decode(): int(value) for name, value in work.items()}
+
+    def pushes(self) -> dict[str, dict[DeviceKind, int]]:
+        """Return what waits for push providers, how many services are left alone, and their dead letters."""
+        with translated("read push figures"):
+            pipeline = self._client.pipeline(transaction=False)
+            for kind in DeviceKind:
+                pipeline.zcard(keys.push_due(kind))
+                pipeline.xlen(keys.push_dead(kind))
+            pipeline.zrangebyscore(keys.PUSH_STOPPED, now_ms(), "+inf")
+            *replies, names = pipeline.execute()
+        stopped = [name.decode().partition("@")[0] for name in names]  # of Web Push one for each service
+        return {
+            "waiting": dict(zip(DeviceKind, replies[::2], strict=True)),
+            "stopped": {kind: stopped.count(kind) for kind in DeviceKind},
+            "dead": dict(zip(DeviceKind, replies[1::2], strict=True)),
+        }
 
     def add_work(self, done: dict[str, int]) -> None:
         """Add to what workers count."""

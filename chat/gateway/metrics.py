@@ -44,6 +44,11 @@ CACHE = {
     "hits": ("chat_cache_hits", "Membership questions answered from a cache."),
     "misses": ("chat_cache_misses", "Membership questions that went to the store."),
 }
+PUSHES = {
+    "waiting": ("chat_push_waiting", "Notifications that wait for a push provider, or for their next try."),
+    "stopped": ("chat_push_provider_stopped", "Push services that are left alone because they fail."),
+    "dead": ("chat_push_dead_letters", "Notifications that were given up and are kept."),
+}
 LATENCIES = {
     "deliveryLatencyMs": ("chat_delivery_latency_seconds", "From accepting a message to handing it to writers."),
     "confirmationLatencyMs": ("chat_confirmation_latency_seconds", "From accepting a message to its confirmation."),
@@ -100,6 +105,11 @@ def _families(told: dict[str, Any]) -> Iterator[Metric]:
         yield CounterMetricFamily(metric, about, value=told["cache"][name])
     for name, (metric, about) in LATENCIES.items():
         yield _latency(metric, about, told[name].items())
+    for name, (metric, about) in PUSHES.items():
+        family = GaugeMetricFamily(metric, about, labels=["kind"])
+        for kind, number in told["push"][name].items():
+            family.add_metric([kind], number)
+        yield family
     for name, value in sorted(told["work"].items()):
         about = f"{name.replace('_', ' ')}, counted by the workers.".capitalize()
         yield CounterMetricFamily(f"chat_{name}", about, value=value)

@@ -59,10 +59,10 @@ class Stats:
         return self._told(self.counters.totals())
 
     def figures(self) -> dict[str, Any]:
-        """Return what `/metrics` tells: `/stats`, and `work`, all that workers count; raises BrokerUnavailable."""
+        """Return what `/metrics` tells: `/stats`, all that workers count, and pushes; raises BrokerUnavailable."""
         totals = self.counters.totals()
         work = {name: value for name, value in totals.items() if name not in MESSAGES}
-        return {**self._told(totals), "work": work}
+        return {**self._told(totals), "work": work, "push": self.counters.pushes()}
 
     def _told(self, totals: dict[str, int]) -> dict[str, Any]:
         rows = [self.local(), *self.counters.others(self.node_id)]

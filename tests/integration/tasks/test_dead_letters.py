@@ -7,8 +7,12 @@ import json
 import pytest
 
 from chat.broker.dead_letters import DeadLetter, DeadLetters
+from chat.broker.push_dead import PushDeadLetters
+from chat.broker.push_jobs import PushJobs
+from chat.model.device import DeviceKind
+from chat.model.push import Outcome, Target
 from tests.support.drainage import Drainage
-from workers import dead_letters
+from workers import dead_letters, push_letters
 
 
 @pytest.fixture
@@ -140,3 +144,48 @@ def test_letters_are_read_page_by_page(room: Drainage) -> None:
     assert list(letters.read(found[0].letter_id)) == found[1:]
     assert list(letters.read(found[2].letter_id)) == []
     assert list(letters.read("nonsense")) == found
+
+
+@pytest.fixture
+def push_letter(room: Drainage) -> str:
+    """The id of one notification that was given up."""
+    jobs = PushJobs(room.client, [DeviceKind.FCM])
+    jobs.note({Target(DeviceKind.FCM, room.room_id, "bob", "phone"): 3})
+    [claimed] = jobs.claim(DeviceKind.FCM, 1)
+    jobs.finish(claimed, Outcome.DEAD, reason="413")
+    return PushDeadLetters(room.client, jobs.note).read()[0].letter_id
+
+
+def run_on(room: Drainage, redis_url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    for name, value in {"REDIS_URL": redis_url, "STORE_URL": f"sqlite:///{room.path}", "AUTH_MODE": "dev"}.items():
+        monkeypatch.setenv(name, value)
+    return dead_letters.main(list(arguments))
+
+
+def test_the_command_lists_redrives_and_drops_notifications(
+    room: Drainage,
+    push_letter: str,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run_on(room, redis_url, monkeypatch, "list", "--pushes", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert push_letter.startswith(push_letters.PREFIXES)
+    assert (told["id"], told["reason"], told["device_id"], told["seq"]) == (push_letter, "413", "phone", 3)
+    assert run_on(room, redis_url, monkeypatch, "list", "--pushes") == 0
+    assert "bob phone tries=1 '413'" in capsys.readouterr().out
+    assert run_on(room, redis_url, monkeypatch, "list") == 0
+    assert capsys.readouterr().out == ""
+    assert run_on(room, redis_url, monkeypatch, "redrive", push_letter) == 0
+    assert PushJobs(room.client, [DeviceKind.FCM]).waiting() == {DeviceKind.FCM: 1}
+    assert run_on(room, redis_url, monkeypatch, "redrive", push_letter) == 1
+    assert run_on(room, redis_url, monkeypatch, "drop", push_letter) == 1
+
+
+def test_the_command_redrives_all_notifications(
+    room: Drainage, push_letter: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_on(room, redis_url, monkeypatch, "redrive", "--all-pushes") == 0
+    assert PushJobs(room.client, [DeviceKind.FCM]).waiting() == {DeviceKind.FCM: 1}
+    assert room.client.keys("chat:push:lease:*") == [b"chat:push:lease:fcm"]  # somebody was woken

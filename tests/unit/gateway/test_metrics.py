@@ -22,6 +22,7 @@ FIGURES: dict[str, Any] = {
     "messagesConfirmed": 6,
     "messagesRetracted": 1,
     "work": {"store_round_trips": 3, "presence_swept": 2},
+    "push": {"waiting": {"fcm": 4}, "stopped": {"fcm": 1}, "dead": {"fcm": 2}},
 }
 
 
@@ -31,7 +32,9 @@ def ask(collect: Any, accept: str = "") -> tuple[str, dict[tuple[str, str], floa
     response = app.test_client().get("/metrics", headers={"Accept": accept})
     assert response.status_code == 200
     samples = [each for family in text_string_to_metric_families(response.text) for each in family.samples]
-    return str(response.content_type), {(s.name, s.labels.get("quantile", "")): s.value for s in samples}
+    labels = [each.labels.get("quantile", each.labels.get("kind", "")) for each in samples]
+    told = {(each.name, label): each.value for each, label in zip(samples, labels, strict=True)}
+    return str(response.content_type), told
 
 
 def test_every_figure_is_told_under_its_own_name() -> None:
@@ -55,6 +58,9 @@ def test_every_figure_is_told_under_its_own_name() -> None:
         ("chat_delivery_latency_seconds", "0.99"): 0.004,
         ("chat_store_round_trips_total", ""): 3,
         ("chat_presence_swept_total", ""): 2,
+        ("chat_push_waiting", "fcm"): 4,
+        ("chat_push_provider_stopped", "fcm"): 1,
+        ("chat_push_dead_letters", "fcm"): 2,
     }
 
 
