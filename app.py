@@ -19,6 +19,7 @@ from config.env import SettingError
 from config.logging import configure
 from config.settings import load_settings
 from tasks.persist import send_drain
+from tasks.push import send_push, send_test
 from tasks.seen import send_seen
 from tasks.threads import send_threads
 from tasks.unread import send_recount
@@ -32,7 +33,7 @@ def create_server() -> ChatServer:
     settings = load_settings(os.environ)
     configure(settings.log.level, settings.log.format)
     celery_app.set_default()  # where the wake-up is sent
-    return build(settings, WakeUps(send_drain, send_seen, send_recount, send_threads))
+    return build(settings, WakeUps(send_drain, send_seen, send_recount, send_threads, send_push, send_test))
 
 
 def main() -> int:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
 from chat.broker.dead_letters import DeadLetter, DeadLetters
-from chat.errors import InvalidRequest, LetterNotFound, LetterUnreadable, OutboxFull
+from chat.broker.push_dead import PushDeadLetters
+from chat.errors import ChatError, InvalidRequest, LetterNotFound, LetterUnreadable, OutboxFull
 from chat.model.clock import rfc3339
+from chat.model.device import DeviceKind
+from chat.model.push import PushLetter
 
 MESSAGE, PUSH = "message", "push"
+log = logging.getLogger(__name__)
 SEPARATOR = ":"  # between the kind and what is the letter's id among its kind
 
 
@@ -120,6 +125,40 @@ class MessageLetters:
     def drop(self, letter_id: str) -> bool:
         """Remove a letter for good; return False when there is none."""
         return self._letters.drop(letter_id)
+
+
+class PushLetters:
+    """Notifications that were given up. `wake(kind)` sends a worker after one that is re-driven."""
+
+    def __init__(self, letters: PushDeadLetters, wake: Callable[[DeviceKind], object]) -> None:
+        self._letters = letters
+        self._wake = wake
+
+    def page(self, limit: int, after: str) -> Sequence[Letter]:
+        """Return the letters behind one, or the first ones, `limit` at most."""
+        return [_shown_push(each) for each in self._letters.read(limit=limit, cursor=after)]
+
+    def redrive(self, letter_id: str) -> str:
+        """Have the device notified, unless the message was read or told meanwhile. Raises LetterNotFound."""
+        letter = self._letters.find(letter_id)
+        if letter is None or not self._letters.redrive(letter_id):
+            raise _not_found(f"{PUSH}{SEPARATOR}{letter_id}")
+        try:
+            self._wake(letter.target.kind)
+        except (ChatError, OSError) as exc:
+            log.warning("push-not-woken", extra={"error": str(exc), "action": "a worker sees it by itself"})
+        return "accepted"
+
+    def drop(self, letter_id: str) -> bool:
+        """Remove a letter for good; return False when there is none."""
+        return self._letters.drop(letter_id)
+
+
+def _shown_push(letter: PushLetter) -> Letter:
+    target = letter.target
+    place = {"kind": target.kind, "room_id": target.room_id, "user_id": target.user_id}
+    details = {**place, "device_id": target.device_id, "seq": letter.seq, "tries": letter.tries}
+    return Letter(letter.letter_id, "push-failed", letter.reason, rfc3339(letter.at_ms), details)
 
 
 def _shown(letter: DeadLetter) -> Letter:

@@ -14,7 +14,7 @@ def routes_of(auth_mode: str) -> list[str]:
     """Return each route as `METHOD /path`, and those of sockets as `WS /path`."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {"AUTH_MODE": auth_mode, "AUTH_SECRET": "s" * 64, "STORE_URL": f"sqlite:///{folder}/chat.db"}
-        server = build(load_settings(environ), WakeUps(list, list, list, list))
+        server = build(load_settings(environ), WakeUps(list, list, list, list, list, lambda *_: None))
         rules = list(server.app.url_map.iter_rules())
     found = [f"WS {each.rule}" for each in rules if each.websocket]
     plain = [each for each in rules if not each.websocket]

@@ -12,6 +12,7 @@ from chat.broker.wake import wake_drain
 from chat.gateway.nudge import Nudge
 from chat.gateway.recounter import Recounter
 from chat.gateway.server import Running
+from chat.model.device import DeviceKind
 
 SEEN_PAUSE_S = 0.25  # between two wake-ups: a cursor that is raised often is stored a few times a second
 
@@ -24,16 +25,20 @@ class WakeUps:
     seen: Callable[[], object]
     recount: Callable[[], object]
     threads: Callable[[], object]
+    push: Callable[[DeviceKind], object]
+    push_test: Callable[[str, str], object]  # with the user and a token for the answer
 
 
 @dataclass(frozen=True, slots=True)
 class Wakers:
-    """Asked for a wake-up, they never block."""
+    """Asked for a wake-up, the first four never block; those of pushes are asked by requests, and may."""
 
     drain: Nudge
     seen: Nudge
     recounter: Recounter
     threads: Nudge
+    push: Callable[[DeviceKind], object]
+    push_test: Callable[[str, str], object]
 
     def running(self) -> tuple[Running, ...]:
         """Return what is to be started."""
@@ -49,4 +54,6 @@ def wakers_of(broker: Broker, wake_ups: WakeUps) -> Wakers:
         Nudge(partial(wake, wake_ups.seen, lease=keys.SEEN_LEASE), pause_s=SEEN_PAUSE_S),
         Recounter(broker.recounts, broker.unread_counters.has_total, wake_recount),
         Nudge(partial(wake, wake_ups.threads, lease=keys.THREADS_LEASE)),
+        lambda kind: wake(partial(wake_ups.push, kind), lease=keys.push_lease(kind)),
+        wake_ups.push_test,
     )

@@ -29,7 +29,7 @@ def app_of(mode: str, folder: Path) -> Flask:
 
     def nobody(*_: object) -> None: ...
 
-    app: Flask = build(load_settings(given), WakeUps(nobody, nobody, nobody, nobody)).app
+    app: Flask = build(load_settings(given), WakeUps(*[nobody] * 6)).app
     return app
 
 

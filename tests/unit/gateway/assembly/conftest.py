@@ -27,4 +27,4 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def parts(settings: Settings) -> Parts:
     """Return the parts of such a server."""
-    return parts_of(settings, WakeUps(list, list, list, list))
+    return parts_of(settings, WakeUps(list, list, list, list, list, lambda *_: None))
