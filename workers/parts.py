@@ -46,7 +46,8 @@ def chat_parts(settings: Settings, valkey: Part | None) -> list[Part]:
         *([valkey] if valkey else []),
         _worker(settings, "persist", ["persist"], settings.path.worker_concurrency),
         _worker(settings, "background", ["seen", "unread", "maintenance"], 2),
-        _worker(settings, "push", ["push"], PUSH_PROCESSES),  # a provider that hangs holds up no other work
+        # of its own: a provider that hangs holds up nothing else
+        _worker(settings, "push", ["push"], PUSH_PROCESSES),
         _job("beat", "beat", "-S", "redbeat.RedBeatScheduler", "--pidfile=", "-l", "WARNING"),
         _flower(settings),
         *(_web(number, settings) for number in range(1, settings.web.processes + 1)),

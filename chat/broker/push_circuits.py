@@ -12,6 +12,8 @@ from chat.broker.client import translated
 from chat.model.clock import now_ms
 from chat.model.push import Circuit, Tripped
 
+DAY_MS = 86_400_000
+
 
 class PushCircuits:
     """One circuit for each provider, by its name."""
@@ -60,5 +62,8 @@ class PushCircuits:
             reply: Any = self._trip([keys.push_circuit(name)], [now_ms(), *self._policy, reason, fixed_ms])
             status = reply[0].decode()
             if status == "opened":  # for the figures alone
-                self._client.zadd(keys.PUSH_STOPPED, {name: int(reply[1])})
+                pipeline = self._client.pipeline(transaction=False)
+                pipeline.zadd(keys.PUSH_STOPPED, {name: int(reply[1])})
+                pipeline.zremrangebyscore(keys.PUSH_STOPPED, "-inf", now_ms() - DAY_MS)
+                pipeline.execute()
         return Tripped(status, 0 if status == "closed" else int(reply[1]))

@@ -29,6 +29,7 @@ from chat.services.push_retry import RetryPolicy, is_outage
 RUN_S = 20.0  # then another run goes on; a push takes up to 15 more
 HOLD_EVERY_S = 1.0  # of the lease, which lives 5
 PAUSE_S = 300.0  # so long a provider that wants an operator is left alone
+STORE_PAUSE_S = 5.0  # before jobs that could not be read are claimed again
 SOON_S = 5.0  # what is due within that time is woken for; a worker sees the rest by itself
 log = logging.getLogger(__name__)
 
@@ -134,12 +135,20 @@ class Sending:
         if not claimed:
             return False
         try:
-            loaded = self._loading.load(claimed, self._now())
+            loaded = self._load(claimed)
             self._look_at({circuit_of(each.device) for each in loaded if isinstance(each, Ready)})
             self._push_all(loaded)
         finally:
             self._tell()
         return True
+
+    def _load(self, claimed: Sequence[Claimed]) -> list[Ready | Unwanted]:
+        try:
+            return self._loading.load(claimed, self._now())
+        except StoreError:
+            for each in claimed:  # the store's outage is no try of theirs
+                self._finish(each, Outcome.UNUSED, "push_paused", wait_s=STORE_PAUSE_S)
+            raise
 
     def _look_at(self, names: Collection[str]) -> None:
         """Read how circuits stand."""

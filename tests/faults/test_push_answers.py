@@ -167,7 +167,7 @@ def test_a_provider_is_left_alone_and_an_operator_told_when_it_refuses_us(field:
     asked = field.tries(device)
     other = told(field, f"{name} too", row)
     eventually(lambda: field.has_job(other), timeout_s=20)
-    time.sleep(2.5)  # a worker looks every 2 s for what is due
+    time.sleep(2.5)  # a worker looks every 2 s for what is due: that nothing happens has no condition to wait for
     assert (field.tries(device), field.tries(other)) == (asked, 0)
     assert (is_alive(field, device), field.letters(row.kind).get(device.id)) == (True, None)
     # mended, and the time of the circuit has passed

@@ -8,6 +8,7 @@ import pytest
 import redis
 
 from chat.broker import keys
+from chat.errors import StoreUnavailable
 from chat.model.device import DeviceKind
 from chat.model.push import LastResult
 from chat.model.room import RoomType
@@ -395,6 +396,25 @@ def test_a_fault_of_an_adapter_is_a_failed_try(scene, phone, caplog):
     scene.push()
     assert scene.result(phone) == LastResult("", "later", "fault RuntimeError")
     assert "push-provider-broken" in caplog.text
+
+
+def test_an_outage_of_the_store_counts_as_no_try(scene, phone, monkeypatch):
+    scene.send("r1", "ann")
+    scene.look()
+    with monkeypatch.context() as patched:
+        patched.setattr(scene.devices, "of_many", raise_outage)
+        for _ in range(8):
+            scene.make_due()
+            with pytest.raises(StoreUnavailable):
+                scene.send_due()
+    scene.make_due()
+    answers(scene, Later("429", 60))
+    scene.send_due()
+    assert (len(scene.asked()), letters(scene), scene.waiting()) == (1, 0, 1)
+
+
+def raise_outage(_user_ids):
+    raise StoreUnavailable("read")
 
 
 # costs
