@@ -26,7 +26,7 @@ class PushLetters:
     def __init__(self, context: WorkContext) -> None:
         self._context = context
         self._jobs = PushJobs(context.client, tuple(DeviceKind), keep_s=context.settings.push.ttl_s)
-        self._letters = PushDeadLetters(context.client, self._jobs.note)
+        self._letters = PushDeadLetters(context.client, self._jobs)
 
     def shown(self, limit: int) -> Iterable[PushLetter]:
         """Return the first letters."""

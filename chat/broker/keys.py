@@ -238,7 +238,7 @@ def push_jobs(kind: str) -> str:
 
 
 def push_shown(kind: str, room_id: str, user_id: str) -> str:
-    """Hash device -> `SEQ MS`: up to which message of the room it was notified, and when; lives a day."""
+    """Hash device -> `SEQ MS GIVEN_UP`: up to which message of the room it was notified, and when; lives a day."""
     return f"chat:push:shown:{{{kind}}}:{room_id}:{user_id}"
 
 

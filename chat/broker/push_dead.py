@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import redis
 
 from chat.broker import keys
 from chat.broker.client import translated
-from chat.broker.push_jobs import letter_of
+from chat.broker.push_jobs import PushJobs, letter_of
 from chat.model.device import DeviceKind
-from chat.model.push import PushLetter, Target
+from chat.model.push import PushLetter
 
 PAGE = 500  # letters read at once
 
 
 class PushDeadLetters:
-    """All providers' dead letters. `note` has devices notified, as `PushJobs.note` does."""
+    """All providers' dead letters; those that are re-driven become jobs again."""
 
-    def __init__(self, client: redis.Redis, note: Callable[[Mapping[Target, int]], object]) -> None:
+    def __init__(self, client: redis.Redis, jobs: PushJobs) -> None:
         self._client = client
-        self._note = note
+        self._jobs = jobs
 
     def count(self) -> int:
         """Return how many letters there are."""
@@ -68,7 +68,7 @@ class PushDeadLetters:
         letter = self.find(letter_id)
         if letter is None:
             return False
-        self._note({letter.target: letter.seq})
+        self._jobs.note({letter.target: letter.seq}, is_forced=True)
         self.drop(letter_id)
         return True
 

@@ -44,8 +44,11 @@ class PushJobs:
         self._finish = client.register_script(scripts.load("finish_push").source)
         self._withdraw = client.register_script(scripts.load("withdraw_pushes").source)
 
-    def note(self, wanted: Mapping[Target, int]) -> dict[Target, str]:
-        """Have devices notified up to a message; return what each of them has now: made, raised or known."""
+    def note(self, wanted: Mapping[Target, int], *, is_forced: bool = False) -> dict[Target, str]:
+        """Have devices notified up to a message; return what each of them has now: made, raised or known.
+
+        What was given up is not tried again but with `is_forced`.
+        """
         told: dict[Target, str] = {}
         left = iter(wanted.items())
         while some := list(islice(left, AT_ONCE)):
@@ -53,7 +56,7 @@ class PushJobs:
                 pipeline = self._client.pipeline(transaction=False)
                 for target, seq in some:
                     args: list[Any] = [_name(target), target.device_id, seq, now_ms(), self._keep_s]
-                    args.append(self._spacing_ms)
+                    args += (self._spacing_ms, int(is_forced))
                     self._note(_keys(target), args, client=pipeline)
                 replies = pipeline.execute()
             told |= {target: reply[0].decode() for (target, _), reply in zip(some, replies, strict=True)}

@@ -14,23 +14,25 @@ local job = redis.call('HGET', KEYS[2], ARGV[1]) or ''
 local notice, newest, tries, first, born, token = string.match(job, '^(%a) (%d+) (%d+) (%d+) (%d+) (%S+)$')
 if token ~= ARGV[3] then return {'lost'} end
 local outcome, seq, now = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[7])
-local shown, at = string.match(redis.call('HGET', KEYS[3], ARGV[2]) or '0 0', '^(%d+) (%d+)$')
-shown, at = tonumber(shown), tonumber(at)
+local shown, at, given_up = string.match(redis.call('HGET', KEYS[3], ARGV[2]) or '0 0 0', '^(%d+) (%d+) (%d+)$')
+shown, at, given_up = tonumber(shown), tonumber(at), tonumber(given_up)
 
 if outcome == 'shown' then
   shown, at = math.max(shown, seq), now
-  redis.call('HSET', KEYS[3], ARGV[2], string.format('%d', shown) .. ' ' .. ARGV[7])
+  redis.call('HSET', KEYS[3], ARGV[2], string.format('%d %s %d', shown, ARGV[7], given_up))
 elseif outcome == 'cleared' or outcome == 'gone' then
-  shown, at = 0, 0
+  shown, at, given_up = 0, 0, 0
   redis.call('HDEL', KEYS[3], ARGV[2])
 elseif outcome == 'dead' then
   redis.call('XADD', KEYS[4], 'MAXLEN', '~', ARGV[11], '*', unpack(ARGV, 12))
+  given_up = math.max(given_up, seq)  -- a later look must not try it again
+  redis.call('HSET', KEYS[3], ARGV[2], string.format('%d %d %d', shown, at, given_up))
 end
 
 local function wait(due, kind, up_to, counted, since, made)
   redis.call('HSET', KEYS[2], ARGV[1], table.concat({kind, up_to, counted, since, made, '-'}, ' '))
   redis.call('ZADD', KEYS[1], due, ARGV[1])
-  redis.call('HSETNX', KEYS[3], ARGV[2], '0 0')  -- who reads finds the job by this
+  redis.call('HSETNX', KEYS[3], ARGV[2], '0 0 0')  -- who reads finds the job by this
   redis.call('EXPIRE', KEYS[3], ARGV[9])
 end
 local was_read = ARGV[6] == 'm' and notice == 'c'
@@ -50,5 +52,9 @@ if outcome ~= 'gone' then
 end
 redis.call('HDEL', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[1], ARGV[1])
-if shown == 0 then redis.call('HDEL', KEYS[3], ARGV[2]) else redis.call('EXPIRE', KEYS[3], ARGV[9]) end
+if shown == 0 and (given_up == 0 or was_read) then
+  redis.call('HDEL', KEYS[3], ARGV[2])
+else
+  redis.call('EXPIRE', KEYS[3], ARGV[9])
+end
 return {'done'}

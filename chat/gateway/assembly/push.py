@@ -33,7 +33,7 @@ def push_routes(parts: Parts) -> list[Blueprint]:
     jobs = PushJobs(client, tuple(DeviceKind), keep_s=settings.ttl_s)
     kinds: dict[str, Letters] = {
         MESSAGE: MessageLetters(_letters_of(ground), ground.cold_start.warm, wakers.drain),
-        PUSH: PushLetters(PushDeadLetters(client, jobs.note), wakers.push),
+        PUSH: PushLetters(PushDeadLetters(client, jobs), wakers.push),
     }
     return [
         devices.blueprint(Devices(ground.store, on_registered=PushDevices(client).registered), push),

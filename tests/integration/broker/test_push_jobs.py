@@ -135,6 +135,18 @@ def test_a_letter_is_kept_when_a_job_is_given_up(client, jobs):
     assert (letter[b"seq"], letter[b"tries"], letter[b"reason"]) == (b"3", b"1", b"too large")
 
 
+def test_what_was_given_up_is_not_tried_again_unless_an_operator_asks(client, jobs):
+    jobs.note({PHONE: 3})
+    [claimed] = claim(jobs)
+    jobs.finish(claimed, Outcome.DEAD, reason="413")
+    assert jobs.note({PHONE: 3}) == {PHONE: "known"}
+    assert jobs.note({PHONE: 3}, is_forced=True) == {PHONE: "made"}
+    for each in claim(jobs):
+        jobs.finish(each, Outcome.SHOWN)
+    assert jobs.note({PHONE: 3}, is_forced=True) == {PHONE: "known"}
+    assert jobs.note({PHONE: 4}) == {PHONE: "made"}
+
+
 def test_a_waiting_job_is_gone_when_its_message_is_read(client, jobs):
     jobs.note({PHONE: 3, TABLET: 5})
     assert jobs.withdraw([("r1", "bob", 3), ("r1", "ann", 3), ("r9", "bob", 9)]) == (1, 0)

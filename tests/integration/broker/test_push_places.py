@@ -73,7 +73,7 @@ def letters(client):
         jobs.note({Target(kind, "r1", "bob", f"d{number}"): number})
         [claimed] = jobs.claim(kind, 1)
         jobs.finish(claimed, Outcome.DEAD, reason=f"fault {number}")
-    return push_dead.PushDeadLetters(client, jobs.note)
+    return push_dead.PushDeadLetters(client, jobs)
 
 
 def test_letters_are_read_page_by_page(letters):

@@ -153,7 +153,7 @@ def push_letter(room: Drainage) -> str:
     jobs.note({Target(DeviceKind.FCM, room.room_id, "bob", "phone"): 3})
     [claimed] = jobs.claim(DeviceKind.FCM, 1)
     jobs.finish(claimed, Outcome.DEAD, reason="413")
-    return PushDeadLetters(room.client, jobs.note).read()[0].letter_id
+    return PushDeadLetters(room.client, jobs).read()[0].letter_id
 
 
 def run_on(room: Drainage, redis_url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:

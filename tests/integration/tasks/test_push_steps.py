@@ -272,6 +272,8 @@ def test_a_letter_is_kept_when_a_notice_is_refused(scene, phone):
     answers(scene, Refused("413"))
     scene.send("r1", "ann")
     scene.push()
+    scene.look_again()
+    scene.send_due()
     assert (len(scene.asked()), scene.waiting(), letters(scene)) == (1, 0, 1)
     assert scene.devices.of("bob")
 
