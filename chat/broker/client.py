@@ -6,6 +6,7 @@ redis-py 8 repeats a command 10 times by itself (one lost reply made 11 stream e
 
 from __future__ import annotations
 
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
+from gevent import monkey
 from redis.backoff import NoBackoff
+from redis.connection import DefaultParser
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import MaxConnectionsError, NoScriptError, RedisError
 from redis.retry import Retry
@@ -25,6 +28,7 @@ from config.urls import read_sentinel
 POOL_SIZE = 64  # greenlets beyond that wait for a free connection instead of failing
 POOL_WAIT_S = 2.0
 POOL_POLL_S = 0.01  # redis-py's Sentinel pool has nothing to wait on
+_poll: Any = monkey.get_original("select", "poll")  # the system's own, whether gevent has patched it or not
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ def connection_pool(address: RedisAddress, *, size: int = POOL_SIZE, **options: 
         "socket_connect_timeout": address.connect_timeout_s,
         "socket_keepalive": True,
         "retry": Retry(NoBackoff(), 0),
+        "parser_class": _Parser,
     } | options
     if address.url.startswith("sentinel://"):
         return _sentinel_pool(address, size, options)
@@ -63,6 +68,25 @@ def translated(action: str) -> Iterator[None]:
         yield
     except (RedisError, OSError) as exc:
         raise BrokerUnavailable(action) from exc
+
+
+class _Parser(DefaultParser):  # type: ignore[misc, valid-type]  # hiredis's, untyped
+    """Sees at once that nothing came on an idle connection, which redis-py asks before every command.
+
+    It asks with `poll(0)`, and gevent's waits for a whole turn of the loop to answer that: under load longer than
+    the command takes.
+    """
+
+    def can_read(self, timeout: float = 0) -> bool:
+        untyped: Any = self
+        if timeout == 0 and untyped._sock is not None and untyped._reader and not untyped._reader.has_data():
+            pending = getattr(untyped._sock, "pending", None)  # TLS may hold bytes that were read already
+            poller = _poll()
+            poller.register(untyped._sock.fileno(), select.POLLIN)
+            if not (pending and pending()) and not poller.poll(0):
+                return False
+        found: bool = super().can_read(timeout)
+        return found
 
 
 class _Pipeline(redis.client.Pipeline):

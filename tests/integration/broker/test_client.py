@@ -172,3 +172,23 @@ def test_a_pipeline_of_scripts_raises_what_redis_refused(redis_url):
             pipeline.execute()
         count(["text"], client=pipeline)
         assert isinstance(pipeline.execute(raise_on_error=False)[0], redis.ResponseError)
+
+
+def test_an_idle_connection_is_looked_at_without_the_event_loop(redis_url, monkeypatch):
+    """gevent's poll takes a whole turn of the loop, even to say that nothing came."""
+
+    def poll():
+        raise AssertionError("the patched poll was asked")
+
+    with connect(RedisAddress(redis_url)) as ours:
+        ours.ping()
+        monkeypatch.setattr("select.poll", poll)
+        assert ours.ping()
+        assert ours.pipeline(transaction=False).ping().execute() == [True]
+
+
+def test_a_connection_that_redis_closed_meanwhile_is_not_used_again(client, redis_url):
+    with connect(RedisAddress(redis_url)) as ours:
+        ours.ping()
+        client.client_kill_filter(_id=ours.client_id())
+        assert ours.ping()
