@@ -133,9 +133,9 @@ def test_rooms_are_confirmed_a_few_at_a_time_when_a_batch_is_large(client, monke
     confirmations = [Confirmation(entry, each, b"{}") for entry in entries for each in entry.messages]
     executed, execute = [], Pipeline.execute
 
-    def counted(self):
+    def counted(self, raise_on_error=True):
         executed.append(len(self))
-        return execute(self)
+        return execute(self, raise_on_error)
 
     monkeypatch.setattr(Pipeline, "execute", counted)
     assert worker.confirm(confirmations[::-1]) == 5 * (CONFIRM_TOGETHER // 2)

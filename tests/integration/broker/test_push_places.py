@@ -113,11 +113,15 @@ def test_letters_are_dropped(letters):
 
 def test_who_asked_for_a_test_hears_what_the_worker_says(client):
     result = push_tests.TestResult("phone", "fcm", "delivered")
+    workers = []
 
     def work(user_id, token):
-        threading.Thread(target=push_tests.answer, args=(client, token, [result])).start()
+        workers.append(threading.Thread(target=push_tests.answer, args=(client, token, [result])))
+        workers[-1].start()
 
     assert push_tests.PushTests(client, work).run("bob") == [result]
+    workers[0].join(5)  # it goes on for a moment, and the client is closed behind this
+    assert not workers[0].is_alive()
 
 
 def test_who_asked_for_a_test_is_told_when_no_worker_answers(client):
