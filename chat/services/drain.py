@@ -18,7 +18,7 @@ from chat.broker.base import SUSPECT_ABOVE, Draining, DrainLeasing, OutboxEntry
 from chat.errors import StoreError
 from chat.services.confirm import confirmations
 from chat.services.removed import store_removed
-from chat.services.retract import GIVEN_UP, POISON, retractions
+from chat.services.retract import GIVEN_UP, POISON, retractions, take_out
 from chat.services.settle import CONFLICT, Failed, Pending, Settled, settle
 from chat.services.told import Told
 from chat.store.base import Store
@@ -216,8 +216,13 @@ class Drain:
         ]
 
     def _without_poison(self, held: list[Pending]) -> list[Pending]:
-        """Retract what killed its worker each time: the first open message, all before it were settled."""
+        """Retract what killed its worker each time: the first open message, all before it were settled.
+
+        The last one may have died behind the write.
+        """
         if held and held[0].entry.deliveries > POISON_ABOVE:
+            with suppress(StoreError):
+                take_out(self._store, held[0].message)
             self._retract([Failed(held[0], POISON)])
             return held[1:]
         return held

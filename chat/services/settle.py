@@ -106,11 +106,16 @@ def settle(store: Store, batch: Sequence[Pending]) -> Settled:
     return settled
 
 
+def id_of(body: bytes) -> str:
+    """Return the id of a stored message."""
+    return _identity.decode(body).id
+
+
 def _sort(settled: Settled, each: Pending, body: bytes, outcome: Outcome) -> None:
     match outcome:
         case Written():
             settled.stored.append(Stored(each, body))
-        case Exists(found) if _identity.decode(found).id == _identity.decode(body).id:
+        case Exists(found) if id_of(found) == id_of(body):
             settled.stored.append(Stored(each, found))  # ours from an earlier try, perhaps edited since
         case Exists():
             settled.failed.append(Failed(each, CONFLICT))

@@ -284,6 +284,9 @@ class _DeadlyStore:
     def insert(self, *what):
         return self._store.insert(*what)
 
+    def get(self, *what):
+        return self._store.get(*what)
+
 
 def _consumer(room: Drainage) -> Outbox:
     return Outbox(room.client, consumer="mortal", log_length=1000)

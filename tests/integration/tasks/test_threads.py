@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chat.broker import keys
@@ -238,6 +238,7 @@ STEPS = st.one_of(
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@example(steps=[("say", "cleo", 5), *[("die-before", "", 0)] * 4])  # stored, and poison at last
 @given(steps=st.lists(STEPS, max_size=25))
 def test_what_is_shown_is_what_is_stored_whatever_happens(valkey_url: str, steps: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder, redis.Redis.from_url(valkey_url) as client:

@@ -79,6 +79,9 @@ class MemoryStore:
     def update_paths(self, *_: object, **__: object) -> int:
         return 1
 
+    def get(self, *_: object) -> None:
+        return None
+
 
 class Lease:
     """Counts; `on_release` lets a test do something in the gap after it, `is_lost_at` is the hold that fails."""
