@@ -2,7 +2,8 @@
 // elsewhere. It runs without a window and keeps nothing; what it has to know of windows it asks them.
 
 const ANSWER_MS = 500; // then a window counts as one that does not show the room
-const UNTOLD = "You have a new message"; // where the server leaves contents out
+const UNTOLD = "You have a new message"; // where nothing tells what it is
+const UNREADABLE = { kind: "message", roomId: "", seq: 0, title: "", body: "", collapse: "" };
 
 self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
@@ -16,9 +17,9 @@ self.addEventListener("notificationclick", (event) => {
 // What cannot be read is shown all the same: a browser holds it against a page when a push shows nothing.
 function read(data) {
   try {
-    return { kind: "message", roomId: "", seq: 0, title: "", body: "", tag: "", ...data.json() };
+    return { ...UNREADABLE, ...data.json() };
   } catch {
-    return { kind: "message", roomId: "", seq: 0, title: "", body: "", tag: "" };
+    return UNREADABLE;
   }
 }
 
@@ -28,7 +29,7 @@ async function take(notice) {
   else if (notice.kind === "test" || !(await isInSight(notice.roomId))) await show(notice);
 }
 
-async function show({ kind, roomId, messageId, seq, title, body, tag }) {
+async function show({ kind, roomId, messageId, seq, title, body, collapse: tag }) {
   const shown = tag ? await self.registration.getNotifications({ tag }) : [];
   if (kind === "message" && shown.some(({ data }) => data?.seq > seq)) return; // an older one that came late
   const isRepeat = kind === "message" && shown.some(({ data }) => data?.seq === seq);
@@ -42,7 +43,7 @@ async function show({ kind, roomId, messageId, seq, title, body, tag }) {
 }
 
 // What came after the message that was read stays.
-async function clear({ tag, seq }) {
+async function clear({ collapse: tag, seq }) {
   for (const each of await self.registration.getNotifications({ tag })) {
     if (!seq || !(each.data?.seq > seq)) each.close();
   }

@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from chat.push.base import Notice, NoticeKind
+from chat.push.webpush import payload_of
+from chat.services.push_text import collapse_of
 from tests.acceptance.browser.window import PATIENCE_MS, Window
 from tests.support.chat_system import ChatSystem, room_name
 from tests.support.subscriptions import ENDPOINT, subscription
@@ -80,10 +83,19 @@ class Notified:
         self.registration = registrations[0]["registrationId"]
         self.in_worker(COUNT)
 
-    def push(self, **notice: Any) -> None:
-        """Let a push arrive, with what the server would send of a message in another room."""
-        whole = {"kind": "message", "roomId": "den", "messageId": "den.7.e", "seq": 7, "unread": 1}
-        self.push_text(json.dumps(whole | {"title": "Ben", "body": "hello", "tag": "t-den"} | notice))
+    def push(
+        self,
+        kind: str = "message",
+        room: str = "den",
+        seq: int = 7,
+        title: str = "Ben",
+        body: str = "hello",
+        unread: int = 1,
+    ) -> None:
+        """Let a push arrive, with what the server sends of a message in another room."""
+        told = (collapse_of(room), room, f"{room}.{seq}.e", seq, title, body, unread)
+        notice = Notice(f"id-of-{room}-{seq}", NoticeKind(kind), *told, ttl_s=60)
+        self.push_text(payload_of(notice).decode())
 
     def push_text(self, data: str) -> None:
         """Let a push arrive with just that, and wait until the worker is done with it."""
@@ -158,26 +170,26 @@ def test_nobody_is_asked_before_a_click_and_who_says_no_is_told(
 def test_a_push_shows_a_notification_and_a_later_one_takes_its_place(anna: Notified) -> None:
     anna.push()
     assert anna.texts() == [("Ben", "hello")]
-    assert anna.shown() == [{"title": "Ben", "body": "hello", "tag": "t-den", "room": "den", "seq": 7}]
+    assert anna.shown() == [{"title": "Ben", "body": "hello", "tag": collapse_of("den"), "room": "den", "seq": 7}]
     anna.push(seq=8, body="are you there?")
     assert anna.texts() == [("Ben", "are you there?")]
     anna.push(seq=6, body="late")
-    anna.push(roomId="hall", tag="t-hall", title="", body="")
+    anna.push(room="hall", title="", body="")
     assert sorted((each["room"], each["title"], each["body"]) for each in anna.shown()) == [
         ("den", "Ben", "are you there?"),
-        ("hall", "You have a new message", ""),  # contents were left out
+        ("hall", "New message", ""),  # contents were left out
     ]
     assert anna.window.complaints == []
 
 
 def test_what_was_read_elsewhere_is_taken_away_and_what_came_since_stays(anna: Notified) -> None:
     anna.push(seq=7)
-    anna.push(roomId="hall", tag="t-hall", seq=3)
+    anna.push(room="hall", seq=3)
     assert len(anna.shown()) == 2
-    anna.push(kind="clear", tag="t-den", seq=6, unread=1)
-    anna.push(kind="clear", roomId="hall", tag="t-hall", seq=3, unread=1)
+    anna.push(kind="clear", seq=6, unread=1)
+    anna.push(kind="clear", room="hall", seq=3, unread=1)
     assert [each["room"] for each in anna.shown()] == ["den"]
-    anna.push(kind="clear", tag="t-den", seq=7, unread=0)
+    anna.push(kind="clear", seq=7, unread=0)
     assert anna.shown() == []
 
 
@@ -186,16 +198,16 @@ def test_nothing_is_shown_of_the_room_one_looks_at_and_all_once_one_does_not(ann
     anna.page.wait_for_function("document.hasFocus()")
     anna.page.evaluate("navigator.serviceWorker.ready")
     anna.page.wait_for_function("navigator.serviceWorker.controller !== null")
-    anna.push(roomId=anna.room, tag="t-here", body="in sight")
-    anna.push(roomId="den", body="elsewhere")
+    anna.push(room=anna.room, body="in sight")
+    anna.push(room="den", body="elsewhere")
     assert [each["body"] for each in anna.shown()] == ["elsewhere"]
     anna.page.get_by_role("button", name="Leave").click()
-    anna.push(roomId=anna.room, tag="t-here", body="out of sight")
+    anna.push(room=anna.room, body="out of sight")
     assert len(anna.shown()) == 2
 
 
 def test_a_test_is_shown_wherever_one_looks_and_a_payload_nobody_can_read_too(anna: Notified) -> None:
-    anna.push(kind="test", roomId="", messageId="", seq=0, tag="t-test", title="Test", body="It works")
+    anna.push(kind="test", room="", seq=0, title="Test", body="It works")
     assert anna.texts() == [("Test", "It works")]
     anna.push_text("no json")
     assert len(anna.shown()) == 2
@@ -203,7 +215,7 @@ def test_a_test_is_shown_wherever_one_looks_and_a_payload_nobody_can_read_too(an
 
 def test_a_click_leads_to_the_room(chat: ChatSystem, anna: Notified) -> None:
     there = room_name()
-    anna.push(roomId=there)
+    anna.push(room=there)
     assert anna.texts() == [("Ben", "hello")]
     assert anna.in_worker(CLICK) == 0
     anna.window.await_room(there)
@@ -211,7 +223,7 @@ def test_a_click_leads_to_the_room(chat: ChatSystem, anna: Notified) -> None:
 
 
 def test_a_click_opens_the_page_where_none_is_open(chat: ChatSystem, anna: Notified) -> None:
-    anna.push(roomId="den")
+    anna.push(room="den")
     assert anna.texts() == [("Ben", "hello")]
     anna.in_worker(OPENED)
     anna.page.goto(f"{chat.url}/healthz")  # a window of the server's, but not the page
