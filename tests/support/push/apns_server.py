@@ -9,6 +9,7 @@ import secrets
 import socketserver
 import time
 import uuid
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, cast
 
@@ -121,11 +122,12 @@ def _notice(body: bytes) -> dict[str, Any]:
     return {**payload, **alert}
 
 
-class Http2Handler(socketserver.BaseRequestHandler):
+class Http2Handler(socketserver.BaseRequestHandler, ABC):
     """One connection: requests are answered in the order in which they end."""
 
+    @abstractmethod
     def answer(self, seen: Seen) -> Answer:
-        raise NotImplementedError
+        """Return what is answered to a request."""
 
     def handle(self) -> None:
         self._requests: dict[int, tuple[dict[str, str], bytearray]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar, cast
 
@@ -9,15 +10,16 @@ from tests.support.push.script import Answer, Seen
 from tests.support.push.tls_server import TlsServer
 
 
-class HttpHandler(BaseHTTPRequestHandler):
+class HttpHandler(BaseHTTPRequestHandler, ABC):
     """Reads a request, asks `answer` and sends what that returns; None of it closes the connection."""
 
     protocol_version = "HTTP/1.1"
     wbufsize: ClassVar[int] = -1  # one segment an answer: Nagle's delay would look like a slow provider
     disable_nagle_algorithm = True
 
+    @abstractmethod
     def answer(self, seen: Seen) -> Answer:
-        raise NotImplementedError
+        """Return what is answered to a request."""
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
