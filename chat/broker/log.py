@@ -14,7 +14,6 @@ from chat.broker.outbox import parse_entry
 from chat.model.ids import new_epoch
 
 DEDUPE_TTL_S = 86_400  # the contract's 24 h
-BATCH_EVENTS = 100  # in one entry at most, which stands under its last event's offset
 NEWEST_ENTRIES = 100
 SCAN_ENTRIES = 500  # outbox entries read at once when a page of history has messages that still wait
 
@@ -36,12 +35,17 @@ class RedisRoomLog:
             return _log_read(self._read(room_keys, [epoch, offset]))
 
     def newest(self, room_id: str, offset: int) -> list[bytes]:
-        """Return some of the log's newest events up to about `offset`, newest first."""
+        """Return some of the log's newest events up to `offset`, newest first.
+
+        The first may lie behind it: an entry stands under its last event's offset, so the one that follows
+        may have begun before.
+        """
         with translated("read log"):
-            entries: Any = self._client.xrevrange(
-                keys.log(room_id), f"{offset + BATCH_EVENTS}-0", "-", count=NEWEST_ENTRIES
-            )
-        return [fields[b"e"] for _, fields in entries]
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.xrange(keys.log(room_id), f"{offset + 1}-0", "+", count=1)
+            pipeline.xrevrange(keys.log(room_id), f"{offset}-0", "-", count=NEWEST_ENTRIES)
+            following, reached = pipeline.execute()
+        return [fields[b"e"] for _, fields in following + reached]
 
     def positions(self, room_ids: Sequence[str]) -> list[tuple[str, int]]:
         """Return (epoch, offset) of each room's log, ("", 0) where Redis knows none, in one round trip."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chat.broker.base import LogRead
+from chat.broker.log import NEWEST_ENTRIES
 from tests.support.rooms import Room
 
 
@@ -136,3 +137,24 @@ def test_waiting_messages_are_found_when_the_outbox_is_longer_than_one_reading(r
     for n in range(505):
         room.accept(f"t{n}")
     assert set(room.reader.waiting(room.room_id, [1, 505])) == {1, 505}
+
+
+def first_offsets(payloads: list[bytes]) -> list[int]:
+    return [int(each.split(b" ", 3)[2]) for each in payloads]
+
+
+def test_the_newest_up_to_an_offset_begin_with_the_batch_that_goes_on_behind_it(busy):
+    assert first_offsets(busy.reader.newest(busy.room_id, 5)) == [4, 3, 1]
+    assert first_offsets(busy.reader.newest(busy.room_id, 6)) == [4, 3, 1]
+
+
+def test_the_newest_up_to_an_offset_are_found_when_any_number_of_batches_follow(busy):
+    for number in range(2 * NEWEST_ENTRIES):
+        busy.accept(f"later-{number}")
+    assert first_offsets(busy.reader.newest(busy.room_id, 3))[1:] == [3, 1]
+
+
+def test_the_newest_up_to_an_offset_are_bounded_when_many_came_before(busy):
+    for number in range(2 * NEWEST_ENTRIES):
+        busy.accept(f"later-{number}")
+    assert len(busy.reader.newest(busy.room_id, 150)) == NEWEST_ENTRIES + 1
