@@ -6,7 +6,7 @@ What one did is printed as one line of JSON when its time is up.
 from __future__ import annotations
 
 import json
-import socket
+import math
 import subprocess
 import sys
 import threading
@@ -26,6 +26,7 @@ MEGABYTE_A_SECOND = 1_000_000
 HALF_HANDSHAKES = 600
 DEAF, TALKERS, TALK_BYTES = 10, 12, 16_000
 ROOMS_A_FRAME, JOIN_FRAMES_A_SECOND = 20, 50
+ANSWERED_WITHIN_S, LAST = 20, "the-last"
 
 Told = Counter[str]
 
@@ -99,7 +100,7 @@ def joins(port: int, until: float, told: Told) -> None:
         raw.open()
         reader = threading.Thread(target=_count_answers, args=(raw, told), daemon=True)
         reader.start()
-        number = 0
+        began_at, number = time.monotonic(), 0
         while time.monotonic() < until:
             rooms = [f"r{port}-{number + each}" for each in range(ROOMS_A_FRAME)]
             number += ROOMS_A_FRAME
@@ -107,8 +108,9 @@ def joins(port: int, until: float, told: Told) -> None:
             raw.send(frame(TEXT, _command("leave-chat-rooms", roomIds=rooms)))
             time.sleep(1 / JOIN_FRAMES_A_SECOND)  # the pace of the attack
         told["rooms asked for"] = number
-        raw.sock.shutdown(socket.SHUT_RDWR)
-        reader.join(5)
+        raw.send(frame(TEXT, _command("leave-chat-rooms", LAST, roomIds=rooms)))
+        reader.join(ANSWERED_WITHIN_S)  # what was asked for is answered in order, however slow the machine is
+        told["seconds"] = math.ceil(time.monotonic() - began_at)
 
 
 ATTACKERS: dict[str, Callable[[int, float, Told], None]] = {
@@ -205,6 +207,8 @@ def _count_answers(raw: RawClient, told: Told) -> None:
     with suppress(OSError, EOFError, ValueError):
         while True:
             opcode, payload = raw.receive()
+            if LAST.encode() in payload:
+                return
             if opcode == CLOSE:
                 told[f"closed with {int.from_bytes(payload[:2])}"] += 1
             elif b'"retryAfter"' in payload:
@@ -215,8 +219,8 @@ def _count_answers(raw: RawClient, told: Told) -> None:
                 told[json.loads(payload)["data"].get("code", "refused")] += 1
 
 
-def _command(event: str, **data: Any) -> bytes:
-    return json.dumps({"event": event, "data": data, "ack": "a"}).encode()
+def _command(event: str, ack: str = "a", /, **data: Any) -> bytes:
+    return json.dumps({"event": event, "data": data, "ack": ack}).encode()
 
 
 def main() -> None:
