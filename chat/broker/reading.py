@@ -1,6 +1,7 @@
 """How far members have read, in Redis: cursors are raised, positions counted, numbers taken out of the count.
 
-Every call is one round trip: one script call for each shard that is concerned.
+Every call is one round trip: one script call for each shard that is concerned. Only the count of unread messages
+is one call for all shards, unless they lie in a cluster: a call costs more than the three reads it makes a room.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ Pair = tuple[str, str]  # room, user
 class RedisReading:
     """`chat:read`, `chat:removed` and what of them waits in `chat:unstored`."""
 
-    def __init__(self, client: redis.Redis) -> None:
+    def __init__(self, client: redis.Redis, *, is_cluster: bool = False) -> None:
         self._client = client
+        self._is_cluster = is_cluster
         self._mark = client.register_script(scripts.load("mark_seen").source)
         self._count = client.register_script(scripts.load("count_unread").source)
         self._load = client.register_script(scripts.load("load_cursors").source)
@@ -49,7 +51,7 @@ class RedisReading:
 
     def count(self, pairs: Sequence[Pair]) -> dict[Pair, Standing | str]:
         """Return where users stand, or `cold` or `unloaded` where Redis does not know."""
-        calls = list(_calls(pairs))
+        calls = self._count_calls(pairs)
         with translated("count unread"):
             pipeline = self._client.pipeline(transaction=False)
             self._ask(pipeline, calls)
@@ -58,7 +60,7 @@ class RedisReading:
 
     def look(self, user_id: str, room_ids: Sequence[str]) -> tuple[set[str], dict[Pair, Standing | str]]:
         """Return the user's cached rooms (none: not cached), and what `count` says of these, in one round trip."""
-        calls = list(_calls([(room_id, user_id) for room_id in room_ids]))
+        calls = self._count_calls([(room_id, user_id) for room_id in room_ids])
         with translated("look at unread"):
             pipeline = self._client.pipeline(transaction=False)
             pipeline.smembers(keys.user_rooms(user_id))
@@ -110,6 +112,9 @@ class RedisReading:
             found: Any = self._client.zrange(keys.removed(room_id), 0, -1)
         return {int(seq) for seq in found}
 
+    def _count_calls(self, pairs: Sequence[Pair]) -> list[list[Pair]]:
+        return list(_calls(pairs) if self._is_cluster else _chunks(pairs))
+
     def _ask(self, pipeline: Any, calls: Iterable[list[Pair]]) -> None:
         for call in calls:
             room_keys = [key for room, _ in call for key in (keys.head(room), keys.read(room), keys.removed(room))]
@@ -122,8 +127,12 @@ def _calls(pairs: Sequence[Pair]) -> Iterable[list[Pair]]:
     for pair in pairs:
         by_shard[keys.shard_of(pair[0])].append(pair)
     for same in by_shard.values():
-        for start in range(0, len(same), PAIRS_PER_CALL):
-            yield same[start : start + PAIRS_PER_CALL]
+        yield from _chunks(same)
+
+
+def _chunks(pairs: Sequence[Pair]) -> Iterable[list[Pair]]:
+    for start in range(0, len(pairs), PAIRS_PER_CALL):
+        yield list(pairs[start : start + PAIRS_PER_CALL])
 
 
 def _counted(calls: Iterable[list[Pair]], replies: Iterable[Any]) -> dict[Pair, Standing | str]:
