@@ -14,8 +14,8 @@ from chat.broker.base import Accepted, Draft
 from chat.errors import BrokerUnavailable
 from chat.gateway.nudge import Nudge
 
-PAUSE_S = 0.05  # what is accepted meanwhile goes in one round trip
-BATCH = 100  # messages in a round trip, less than a millisecond of this process: 2,000 messages/s are shown
+PAUSE_S = 0.02  # what is accepted meanwhile goes in one round trip
+BATCH = 40  # messages in a round trip, a quarter of a millisecond of this process: 2,000 messages/s are shown
 WAITING = 1000  # messages that may wait for it
 
 

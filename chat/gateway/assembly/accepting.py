@@ -45,7 +45,7 @@ def accepting_of(ground: Ground, wake_drain: Nudge) -> Accepting:
     settings, broker, hub, store = ground.settings, ground.broker, ground.hub, ground.store
     path, limits = settings.path, settings.limits
     commit = GroupCommit(broker.address, outbox_limit=limits.outbox_limit, log_length=path.log_length)
-    temp_messages = TempMessages(RedisTempMessages(broker.client))
+    temp_messages = TempMessages(RedisTempMessages(broker.address))
     accept = AcceptService(commit, ground.cold_start.warm, gevent.spawn, temp_messages.accepted)
     drafting = Drafting(content_limit_bytes=limits.content_limit_bytes, give_up_s=path.give_up_s)
     rate = _shared_rate(ground, limits.messages_per_s)
