@@ -26,7 +26,6 @@ UNNAMED = {
     "chat.push.base": "types without behaviour: every test of a provider names some of them",
     "chat.errors": "types without behaviour: every test of a refusal names one of them",
     "chat.gateway.lobby": "runs under every test that connects to a server process",
-    "chat.gateway.nudge": "runs under every test that sends to a server process",
     "chat.gateway.routes": "runs under every test that asks a server process",
     **{
         f"chat.gateway.assembly.{each}": "puts a server together: every test that starts one runs it"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import gevent
 from gevent.event import Event
 
-PAUSE_S = 0.05  # many accepts, one wake-up; the first of them does not wait
+PAUSE_S = 0.05  # many accepts, one wake-up; the first of them hardly waits
+ANSWER_FIRST_S = 0.002  # what asked is answered meanwhile: a wake-up may take the loop a millisecond
 FAILURE_PAUSE_S = 0.5
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ class Nudge:
     def _run(self) -> None:
         while True:
             self._due.wait()
+            gevent.sleep(ANSWER_FIRST_S)
             self._due.clear()
             try:
                 self._wake()
