@@ -25,6 +25,7 @@ PULSE_S = 2.0
 SILENCE_S = 6.0
 SUBSCRIBE_TIMEOUT_S = 2.0
 SUBSCRIBE_CHUNK = 1000  # channels in one command
+SLICE_S = 0.0005  # of a turn of the loop: a batch confirmed at once comes as some fifty publications, 30 us each
 RECONNECT_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
 log = logging.getLogger(__name__)
 
@@ -136,9 +137,10 @@ class Relay:
             tell()
 
     def _take_all(self) -> None:
-        """Handle what one read brought; then let others run, so that a flood can't hold the loop."""
-        next_reply = self._wire.next_reply
+        """Handle what one read brought, and let others run every now and then: many small ones may have come."""
+        next_reply, clock = self._wire.next_reply, time.perf_counter
         handlers = self._handlers
+        until = clock() + SLICE_S
         while (reply := next_reply()) is not False:
             if reply[0] == b"message":
                 handler = handlers.get(reply[1])
@@ -146,6 +148,12 @@ class Relay:
                     self._handle(handler, reply[2])
             elif reply[0] == b"subscribe":
                 self._take_confirmation(reply[1])
+            if clock() > until:
+                self._end_turn()
+                until = clock() + SLICE_S
+        self._end_turn()
+
+    def _end_turn(self) -> None:
         for act in self.on_turn:
             act()
         gevent.sleep(0)

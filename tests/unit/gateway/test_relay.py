@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import gevent
 import pytest
 
-from chat.gateway.relay import SILENCE_S, Relay
+from chat.gateway.relay import SILENCE_S, SLICE_S, Relay
 
 
 class NoWire:
@@ -76,3 +77,35 @@ def test_everyone_who_asked_is_told_in_order_when_the_link_is_lost_and_there_aga
     relay._connect()
     relay._take_confirmation(b"chat:members")
     assert told == ["cut-offs", "rooms", "chat:members"]
+
+
+class FullWire(NoWire):
+    """A connection that has brought some publications in one read."""
+
+    def __init__(self, count: int) -> None:
+        self._replies = [[b"message", b"chat:busy", b"%d" % number] for number in range(count)]
+
+    def next_reply(self) -> Any:
+        return self._replies.pop(0) if self._replies else False
+
+
+def test_others_run_between_the_publications_of_one_read_when_they_take_long() -> None:
+    wire: Any = FullWire(6)
+    relay = Relay(wire, lambda *_: None, "n0de")
+    order: list[str] = []
+
+    def take_long(payload: bytes) -> None:
+        until = time.perf_counter() + 0.6 * SLICE_S
+        while time.perf_counter() < until:
+            pass
+        order.append(payload.decode())
+
+    relay._handlers[b"chat:busy"] = take_long
+    relay.on_turn = (lambda: order.append("turn"),)
+    other = gevent.spawn(order.append, "other")
+    relay._take_all()
+    other.join()
+    assert [each for each in order if each.isdigit()] == ["0", "1", "2", "3", "4", "5"]
+    assert order[-1] == "turn"
+    assert order.count("turn") >= 3
+    assert "other" in order[:5]
