@@ -14,7 +14,7 @@ import redis
 
 from chat.broker import keys, scripts
 from chat.broker.client import translated
-from chat.model.clock import now_ms, rfc3339
+from chat.model.clock import now_ms
 from chat.model.cursor import Cursor, Marked, Standing, parse_cursor
 
 CURSORS_TTL_S = 86_400  # after a room's last mark; then they are loaded from the store again
@@ -37,9 +37,8 @@ class RedisReading:
 
     def mark(self, room_id: str, user_id: str, seq: int, *, epoch: str = "", is_private: bool = False) -> Marked:
         """Raise a cursor, tell the room unless in private, and drop the counters that it makes stale."""
-        at_ms = now_ms()
         room_keys = [keys.head(room_id), keys.read(room_id), keys.unstored(keys.shard_of(room_id))]
-        told: list[Any] = [int(not is_private), at_ms, rfc3339(at_ms), keys.room_channel(room_id)]
+        told: list[Any] = [int(not is_private), now_ms(), keys.room_channel(room_id)]
         args = [room_id, user_id, seq, epoch, *told, CURSORS_TTL_S]
         with translated("mark seen"):
             pipeline = self._client.pipeline(transaction=False)

@@ -9,7 +9,7 @@ import redis
 
 from chat.broker import keys
 from chat.broker.client import translated
-from chat.model.publication import passing
+from chat.model.publication import typing_payload
 
 TTL_S = 3
 
@@ -40,6 +40,6 @@ class RedisTyping:
                     pipeline.set(key, "1", ex=TTL_S)
                 else:
                     pipeline.delete(key)
-                payload = passing("typing", each.user_id, each.frame, is_on=each.is_typing, node_id=self._node_id)
+                payload = typing_payload(each.user_id, each.frame, is_on=each.is_typing, node_id=self._node_id)
                 pipeline.publish(keys.room_channel(each.room_id), payload)
             pipeline.execute()

@@ -17,6 +17,7 @@ from chat.hub.typing import Typist, Typists
 from chat.hub.unconfirmed import Unconfirmed, Waiting
 from chat.model.events import BatchConfirmed, typing_stopped
 from chat.model.publication import EVERYBODY, NOBODY, Confirmed, Passing, RoomEvents
+from chat.model.seen import SeenTold
 
 
 class Fanout(Protocol):
@@ -124,8 +125,9 @@ class Hub:
 
     def pass_on(self, room: Room, passing: Passing) -> None:
         """Tell the room what is not kept: that somebody types or has seen something."""
-        if passing.kind != "typing":
-            self.tell_others(room, None, passing.frame)
+        if isinstance(passing, SeenTold):
+            if not room.is_empty:  # its frame is made here, once for all of the room
+                self.tell_others(room, None, passing.frame(room.room_id))
         elif not passing.node_id or passing.node_id != self._node_id:
             self.hear_typing(Typist(room.room_id, passing.user_id, passing.frame), is_on=passing.is_on)
 

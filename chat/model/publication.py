@@ -1,7 +1,7 @@
 """What travels on Redis's channels and stands in the room's log: one header line, then origins and frames.
 
-The forms are written by `accept_messages.lua`, `confirm_messages.lua`, `retract_message.lua` and
-`append_event.lua`, and read here.
+The forms are written by `accept_messages.lua`, `confirm_messages.lua`, `retract_message.lua`, `append_event.lua`
+and `mark_seen.lua`, and read here.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from chat.model.seen import SeenTold, read_seen
+
 NOBODY, EVERYBODY = "-", "*"  # no user's id
-PASSING_KINDS = ("typing", "seen")
 
 
 class Origin(NamedTuple):
@@ -43,14 +44,16 @@ class Confirmed(NamedTuple):
     messages: list[tuple[int, str]]
 
 
-class Passing(NamedTuple):
-    """What everyone in a room is told at once or never: it has no offset and is in no log."""
+class TypingTold(NamedTuple):
+    """Somebody types in a room, or does not any more."""
 
-    kind: str  # typing | seen
-    user_id: str  # who types, or has seen
-    is_on: bool  # of typing: whether it goes on
+    user_id: str
+    is_on: bool  # whether it goes on
     frame: bytes
-    node_id: str = ""  # of typing: the server whose own connections have heard it already
+    node_id: str = ""  # the server whose own connections have heard it already
+
+
+Passing = TypingTold | SeenTold  # what a room is told at once or never: it has no offset and is in no log
 
 
 class UserEvents(NamedTuple):
@@ -63,9 +66,9 @@ class UserEvents(NamedTuple):
     frames: list[bytes]
 
 
-def passing(kind: str, user_id: str, frame: bytes, *, is_on: bool = True, node_id: str = "") -> bytes:
-    """Return what `read_room` reads as `Passing`."""
-    return f"{kind} {user_id} {int(is_on)} {node_id}\n".encode() + frame
+def typing_payload(user_id: str, frame: bytes, *, is_on: bool = True, node_id: str = "") -> bytes:
+    """Return what `read_room` reads as `TypingTold`."""
+    return f"typing {user_id} {int(is_on)} {node_id}\n".encode() + frame
 
 
 class UnreadTold(NamedTuple):
@@ -96,10 +99,12 @@ def read_room(room_id: str, payload: bytes) -> RoomEvents | Confirmed | Passing:
         _, epoch, *pairs = payload.decode().split(" ")
         split = [pair.split(":") for pair in pairs]
         return Confirmed(epoch, [(int(seq), sender) for seq, sender in split])
+    if payload.startswith(b"seen "):
+        return read_seen(payload.decode())
     lines = payload.split(b"\n")
     header = lines[0].decode().split(" ")
-    if header[0] in PASSING_KINDS:
-        return Passing(header[0], header[1], header[2] == "1", lines[1], "".join(header[3:]))
+    if header[0] == "typing":
+        return TypingTold(header[1], header[2] == "1", lines[1], "".join(header[3:]))
     kind, epoch, first_offset = header[0], header[1], int(header[2])
     if kind == "new":
         first_seq = int(header[4])

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from chat.broker import keys, scripts
 from chat.broker.marks import Marks, Recounts, by_room, unstored
 from chat.broker.reading import RedisReading
+from chat.model.clock import ms_of
 from chat.model.cursor import UNKNOWN, Cursor, Standing
-from chat.model.publication import Passing, read_room
+from chat.model.publication import read_room
+from chat.model.seen import SeenTold
 
 ROOM = "room456"
 
@@ -26,6 +29,18 @@ def read(room, reading):
     room.accept(*(f"t{n}" for n in range(1, 6)))
     reading.load({(ROOM, "bob"): Cursor(), (ROOM, "ann"): Cursor()})
     return reading
+
+
+def seen_of(ears: Any) -> list[SeenTold]:
+    """Return what the room was told to be seen."""
+    told = [read_room(ROOM, payload) for channel, payload in ears.heard() if channel == keys.room_channel(ROOM)]
+    return [each for each in told if isinstance(each, SeenTold)]
+
+
+def data_of(seen: SeenTold) -> dict[str, Any]:
+    """Return what clients are told."""
+    data: dict[str, Any] = json.loads(seen.frame(ROOM))["data"]
+    return data
 
 
 def test_a_cold_room_and_an_unknown_cursor_are_told(client, room, reading):
@@ -87,14 +102,12 @@ def test_the_room_is_told_once_with_the_newly_seen_ids(room, read, ears):
     read.mark(ROOM, "bob", 2)
     read.mark(ROOM, "bob", 4)
     read.mark(ROOM, "bob", 4)
-    told = [read_room(ROOM, payload) for channel, payload in ears.heard() if channel == keys.room_channel(ROOM)]
-    passing = [each for each in told if isinstance(each, Passing)]
-    assert {(each.kind, each.user_id) for each in passing} == {("seen", "bob")}
-    frames = [json.loads(each.frame)["data"] for each in passing]
-    assert [each["upToSeq"] for each in frames] == [2, 4]
-    assert frames[1]["messageIds"] == [f"{ROOM}.4.{room.epoch}", f"{ROOM}.3.{room.epoch}"]
-    assert frames[0]["roomId"] == ROOM
-    assert frames[0]["seenAt"].endswith("Z")
+    found = seen_of(ears)
+    assert [(each.user_id, each.shown_seq, each.up_to_seq) for each in found] == [("bob", 0, 2), ("bob", 2, 4)]
+    told = data_of(found[1])
+    assert told["messageIds"] == [f"{ROOM}.4.{room.epoch}", f"{ROOM}.3.{room.epoch}"]
+    assert (told["roomId"], told["userId"], told["upToSeq"]) == (ROOM, "bob", 4)
+    assert ms_of(told["seenAt"]) == read.cursors(ROOM, ["bob"])["bob"].seen_ms
 
 
 def test_the_newest_200_are_named_when_many_are_seen(room, read, ears):
@@ -102,11 +115,26 @@ def test_the_newest_200_are_named_when_many_are_seen(room, read, ears):
     for start in range(3):
         room.accept(*(f"n{start}-{n}" for n in range(100)))
     read.mark(ROOM, "bob", 405)
-    (frame,) = [payload.split(b"\n")[1] for _, payload in ears.heard() if payload.startswith(b"seen ")]
-    ids = json.loads(frame)["data"]["messageIds"]
-    assert len(ids) == 200
-    assert ids[0] == f"{ROOM}.405.{room.epoch}"
-    assert ids[-1] == f"{ROOM}.206.{room.epoch}"
+    (seen,) = seen_of(ears)
+    assert data_of(seen)["messageIds"] == [f"{ROOM}.{seq}.{room.epoch}" for seq in range(405, 205, -1)]
+
+
+def test_what_is_published_does_not_grow_with_the_number_of_messages(client, room, read, ears):
+    client.hset(room.head, "seq", 10**6)
+    read.mark(ROOM, "bob", 10**6)
+    (payload,) = [payload for channel, payload in ears.heard() if channel == keys.room_channel(ROOM)]
+    assert payload.split() == [b"seen", b"bob", b"0", b"1000000", payload.split()[4], f"1:{room.epoch}".encode()]
+
+
+def test_numbers_that_stand_for_no_message_are_left_out_where_ids_are_named(client, room, read, ears):
+    client.hset(room.head, "seq", 3000)
+    read.remove(ROOM, [1999, 2000, 2001, 2998, 3000])
+    read.mark(ROOM, "bob", 2999)
+    read.mark(ROOM, "bob", 3000)
+    first, second = seen_of(ears)
+    assert [sorted(each.removed) for each in (first, second)] == [[2000, 2001, 2998], [3000]]
+    assert data_of(first)["messageIds"][:2] == [f"{ROOM}.2999.{room.epoch}", f"{ROOM}.2997.{room.epoch}"]
+    assert (data_of(second)["messageIds"], data_of(second)["upToSeq"]) == ([], 3000)
 
 
 def test_nobody_is_told_when_one_reads_in_private(read, ears):
@@ -125,6 +153,11 @@ def test_a_message_is_checked_when_it_is_named(client, room, read):
     client.hset(room.head, "epochs", f"4:{room.epoch}")
     assert read.mark(ROOM, "bob", 3, epoch=room.epoch).status == "unsure"
     assert read.mark(ROOM, "bob", 4, epoch=room.epoch).status == "raised"
+    client.hset(room.head, "epochs", f" 1:aaaaaaaa 5:{room.epoch}")
+    assert read.mark(ROOM, "bob", 4, epoch=room.epoch).status == "unknown"
+    assert read.mark(ROOM, "bob", 4, epoch="aaaaaaaa").status == "unchanged"
+    assert read.mark(ROOM, "bob", 5, epoch="aaaaaaaa").status == "unknown"
+    assert read.mark(ROOM, "bob", 5, epoch=room.epoch).status == "raised"
 
 
 def test_ids_of_older_epochs_are_told_when_the_room_was_warmed_again(client, room, ears):
@@ -135,8 +168,8 @@ def test_ids_of_older_epochs_are_told_when_the_room_was_warmed_again(client, roo
     reading = RedisReading(client)
     reading.load({(ROOM, "bob"): Cursor()})
     assert reading.mark(ROOM, "bob", 4).standing == Standing(4, 4, 0)
-    (frame,) = [payload.split(b"\n")[1] for _, payload in ears.heard() if payload.startswith(b"seen ")]
-    assert json.loads(frame)["data"]["messageIds"] == [
+    (seen,) = seen_of(ears)
+    assert data_of(seen)["messageIds"] == [
         f"{ROOM}.4.{room.epoch}",
         f"{ROOM}.3.bbbbbbbb",
         f"{ROOM}.1.aaaaaaaa",

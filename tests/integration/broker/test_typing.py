@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chat.broker import keys
 from chat.broker.typing import TTL_S, RedisTyping, TypingChange
-from chat.model.publication import Passing, read_room
+from chat.model.publication import TypingTold, read_room
 
 
 def change(is_typing: bool, room_id: str = "room456", user_id: str = "ann") -> TypingChange:
@@ -17,14 +17,14 @@ def test_a_key_lives_3_s_and_the_room_is_told_when_somebody_types(client, ears):
     assert client.ttl("chat:typing:room456:ann") == TTL_S
     ((channel, payload),) = ears.heard()
     assert channel == keys.room_channel("room456")
-    assert read_room("room456", payload) == Passing("typing", "ann", True, b'{"event":"chat-user-typing"}', "n1")
+    assert read_room("room456", payload) == TypingTold("ann", True, b'{"event":"chat-user-typing"}', "n1")
 
 
 def test_the_key_is_gone_when_typing_ends(client, ears):
     RedisTyping(client, "n1").tell([change(True), change(True, "r2"), change(False)])
     assert client.keys("chat:*") == [b"chat:typing:r2:ann"]
     told = [read_room("r", payload) for _, payload in ears.heard()]
-    assert [isinstance(each, Passing) and each.is_on for each in told] == [True, True, False]
+    assert [isinstance(each, TypingTold) and each.is_on for each in told] == [True, True, False]
 
 
 def test_one_round_trip_serves_when_many_type(client, monkeypatch):

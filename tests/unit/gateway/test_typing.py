@@ -13,7 +13,7 @@ from chat.errors import BrokerUnavailable, NotAMember
 from chat.gateway import typing as typing_module
 from chat.gateway.typing import EVERY_S, Typing
 from chat.hub.typing import TYPING_S
-from chat.model.publication import passing
+from chat.model.publication import typing_payload
 from chat.protocol import commands
 from tests.support.drafts import draft
 from tests.support.local_server import ROOM, serving
@@ -69,7 +69,7 @@ class Scene:
         change: TypingChange
         for change in changes:
             self.told.append((change.user_id, change.is_typing))
-            payload = passing("typing", change.user_id, change.frame, is_on=change.is_typing, node_id="here")
+            payload = typing_payload(change.user_id, change.frame, is_on=change.is_typing, node_id="here")
             self.server.relay.hear(keys.room_channel(change.room_id), payload)
 
 
@@ -102,13 +102,13 @@ def test_those_on_the_same_server_hear_it_once_and_before_redis_has_it(scene):
 def test_what_redis_brings_back_late_types_for_nobody_when_it_has_ended_here(scene):
     scene.types()
     scene.types(False)
-    payload = passing("typing", "ann", b'{"event":"chat-user-typing","data":{"isTyping":true}}', node_id="here")
+    payload = typing_payload("ann", b'{"event":"chat-user-typing","data":{"isTyping":true}}', node_id="here")
     scene.server.relay.hear(keys.room_channel(ROOM), payload)
     assert scene.heard(scene.bob) == [True, False]
 
 
 def test_those_on_other_servers_hear_it_through_redis(scene):
-    payload = passing("typing", "zoe", b'{"event":"chat-user-typing","data":{"isTyping":true}}', node_id="there")
+    payload = typing_payload("zoe", b'{"event":"chat-user-typing","data":{"isTyping":true}}', node_id="there")
     scene.server.relay.hear(keys.room_channel(ROOM), payload)
     assert scene.heard(scene.bob) == [True]
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chat.hub import Applied, Hub, Room
 from chat.model.publication import Confirmed, Origin, RoomEvents
+from chat.model.seen import SeenTold
 
 EPOCH = "e1"
 
@@ -271,3 +272,41 @@ def test_those_who_are_cut_off_are_out_of_the_room_after_what_was_delivered_befo
         assert each.offsets() == ([1, 2] if is_left else [1])
         assert (room.room_id in each.rooms) == is_left
     assert (waiting in room.joining) == ("bob" in left.split())
+
+
+SEEN = SeenTold("ann", 0, 2, 1_700_000_000_000, [(1, EPOCH)])
+
+
+def test_everyone_hears_what_was_seen_after_what_was_delivered_before():
+    hub, ann, bob, cy = new_hub(), Ear("ann"), Ear("bob"), Ear("cy")
+    room = room_of(hub, ann, bob)
+    room.joining[cy] = []
+    hub.apply(room, new(1, "bob", "bob"))
+    hub.pass_on(room, SEEN)
+    for ear in (ann, bob):
+        *before, seen = ear.told()
+        assert [each["offset"] for each in before] == [1, 2]
+        assert (seen["event"], seen["data"]["messageIds"]) == ("messages-seen", ["r.2.e1", "r.1.e1"])
+    assert [(offset, json.loads(frame).get("event")) for offset, frame in room.joining[cy]] == [
+        (1, None),
+        (2, None),
+        (0, "messages-seen"),
+    ]
+
+
+def test_no_frame_is_made_of_what_was_seen_when_nobody_is_in_the_room(monkeypatch):
+    made: list[str] = []
+
+    def frame(_seen, room_id):
+        made.append(room_id)
+        return b"{}"
+
+    monkeypatch.setattr(SeenTold, "frame", frame)
+    hub, ann, bob = new_hub(), Ear("ann"), Ear("bob")
+    room = room_of(hub, ann, bob)
+    hub.pass_on(room, SEEN)
+    assert made == ["r"]  # once for both
+    for ear in (ann, bob):
+        room.remove(ear)
+    hub.pass_on(room, SEEN)
+    assert made == ["r"]

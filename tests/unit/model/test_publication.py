@@ -11,11 +11,14 @@ from chat.model.publication import (
     MembersChange,
     Origin,
     RoomEvents,
+    TypingTold,
     UserEvents,
     read_members_change,
     read_room,
     read_user,
+    typing_payload,
 )
+from chat.model.seen import SeenTold
 from tests.support.drafts import draft
 from tests.support.memory import MemoryBroker
 from tests.support.rooms import Ears, Room
@@ -42,6 +45,18 @@ def test_a_retraction_names_the_messages_own_epoch_when_the_rooms_is_another():
 )
 def test_a_confirmation_is_read_when_it_is_published(payload, messages):
     assert read_room("r", payload) == Confirmed("e1", messages)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+@pytest.mark.parametrize("node_id", ["", "n1"])
+def test_that_somebody_types_is_read_as_it_was_written_when_it_is_published(is_on, node_id):
+    payload = typing_payload("b.o-b_", b'{"a":1}', is_on=is_on, node_id=node_id)
+    assert read_room("r", payload) == TypingTold("b.o-b_", is_on, b'{"a":1}', node_id)
+
+
+def test_what_was_seen_is_read_when_it_is_published():
+    found = read_room("r", b"seen bob 2 5 1700 1:aaaaaaaa 4:bbbbbbbb 4")
+    assert found == SeenTold("bob", 2, 5, 1700, [(1, "aaaaaaaa"), (4, "bbbbbbbb")], frozenset({4}))
 
 
 def test_a_users_events_are_read_one_frame_a_number_when_published():
