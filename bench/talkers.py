@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from subprocess import PIPE, Popen
 from typing import Any
 
+import psutil
+
 from bench.clients import RECEIVE_BYTES
 from bench.socket_client import dial, frame, join
 
@@ -141,6 +143,11 @@ class Talkers:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(10)
+
+    @property
+    def process(self) -> psutil.Process:
+        """The process."""
+        return psutil.Process(self._process.pid)
 
     def talk(self) -> None:
         """Let them talk."""

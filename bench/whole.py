@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -86,13 +87,21 @@ class WholeStack:
         with urllib.request.urlopen(asking, timeout=10) as answer:
             return str(json.load(answer)["token"])
 
+    def parts(self, *names: str) -> list[psutil.Process]:
+        """Return the processes that run these parts, or all."""
+        return [each for name, each in self._running() if not names or name in names]
+
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds that each part has used so far, its children with it."""
         found = dict.fromkeys(PARTS, 0.0)
+        for name, process in self._running():
+            times = process.cpu_times()
+            found[name] += times.user + times.system
+        return found
+
+    def _running(self) -> Iterator[tuple[str, psutil.Process]]:
         for process in self._process.children(recursive=True):
             command = " ".join(process.cmdline())
             name = next((name for name, text in PARTS.items() if text in command), None)
             if name:
-                times = process.cpu_times()
-                found[name] += times.user + times.system
-        return found
+                yield name, process
