@@ -16,6 +16,7 @@ from chat.broker.reading import RedisReading
 from chat.broker.revocations import RedisRevocations
 from chat.broker.tickets import RedisTickets
 from chat.broker.unread_counters import UnreadCounters
+from chat.broker.wire_asking import WireAsking
 from chat.model.device import DeviceKind
 from chat.push.base import Provider
 from chat.push.providers import open_providers
@@ -66,7 +67,7 @@ def broker_of(settings: Settings) -> Broker:
         RedisTickets(client),
         RedisRevocations(client, keep_s=settings.auth.revocation_s),
         RedisPresenceView(client),
-        RedisReading(client),
+        RedisReading(client, WireAsking(address)),
         Recounts(client),
         UnreadCounters(client),
         threads(client),

@@ -70,6 +70,16 @@ def translated(action: str) -> Iterator[None]:
         raise BrokerUnavailable(action) from exc
 
 
+def is_quiet(sock: Any) -> bool:
+    """Tell whether nothing came on a connection: neither bytes nor its end."""
+    pending = getattr(sock, "pending", None)  # TLS may hold bytes that were read already
+    if pending and pending():
+        return False
+    poller = _poll()
+    poller.register(sock.fileno(), select.POLLIN)
+    return not poller.poll(0)
+
+
 class _Parser(DefaultParser):  # type: ignore[misc, valid-type]  # hiredis's, untyped
     """Sees at once that nothing came on an idle connection, which redis-py asks before every command.
 
@@ -79,12 +89,9 @@ class _Parser(DefaultParser):  # type: ignore[misc, valid-type]  # hiredis's, un
 
     def can_read(self, timeout: float = 0) -> bool:
         untyped: Any = self
-        if timeout == 0 and untyped._sock is not None and untyped._reader and not untyped._reader.has_data():
-            pending = getattr(untyped._sock, "pending", None)  # TLS may hold bytes that were read already
-            poller = _poll()
-            poller.register(untyped._sock.fileno(), select.POLLIN)
-            if not (pending and pending()) and not poller.poll(0):
-                return False
+        is_read_out = timeout == 0 and untyped._sock is not None and untyped._reader
+        if is_read_out and not untyped._reader.has_data() and is_quiet(untyped._sock):
+            return False
         found: bool = super().can_read(timeout)
         return found
 
@@ -171,4 +178,4 @@ def _sentinel_pool(address: RedisAddress, size: int, options: dict[str, Any]) ->
     return pool
 
 
-__all__ = ["RedisAddress", "RedisConnectionError", "connect", "connection_pool", "translated"]
+__all__ = ["RedisAddress", "RedisConnectionError", "connect", "connection_pool", "is_quiet", "translated"]

@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from chat.broker import keys, scripts
+from chat.broker.asking import Asking, Command, PipelineAsking, script_call
 from chat.broker.client import translated
 from chat.model.clock import now_ms
 from chat.model.cursor import Cursor, Marked, Standing, parse_cursor
@@ -26,11 +27,12 @@ Pair = tuple[str, str]  # room, user
 class RedisReading:
     """`chat:read`, `chat:removed` and what of them waits in `chat:unstored`."""
 
-    def __init__(self, client: redis.Redis, *, is_cluster: bool = False) -> None:
+    def __init__(self, client: redis.Redis, asking: Asking | None = None, *, is_cluster: bool = False) -> None:
         self._client = client
+        self._asking = asking or PipelineAsking(client)  # for what somebody waits for
         self._is_cluster = is_cluster
-        self._mark = client.register_script(scripts.load("mark_seen").source)
-        self._count = client.register_script(scripts.load("count_unread").source)
+        self._mark = scripts.load("mark_seen")
+        self._count = scripts.load("count_unread")
         self._load = client.register_script(scripts.load("load_cursors").source)
         self._remove = client.register_script(scripts.load("remove_numbers").source)
         self._note = client.register_script(scripts.load("note_mentions").source)
@@ -40,31 +42,28 @@ class RedisReading:
         room_keys = [keys.head(room_id), keys.read(room_id), keys.unstored(keys.shard_of(room_id))]
         told: list[Any] = [int(not is_private), now_ms(), keys.room_channel(room_id)]
         args = [room_id, user_id, seq, epoch, *told, CURSORS_TTL_S]
+        commands = [
+            script_call(self._mark, [*room_keys, keys.removed(room_id)], args),
+            Command((b"DEL", keys.unread(user_id, room_id))),
+            Command((b"DEL", keys.total_unread(user_id))),
+        ]
         with translated("mark seen"):
-            pipeline = self._client.pipeline(transaction=False)
-            self._mark([*room_keys, keys.removed(room_id)], args, client=pipeline)
-            pipeline.delete(keys.unread(user_id, room_id))
-            pipeline.delete(keys.total_unread(user_id))
-            status, *numbers = pipeline.execute()[0]
+            status, *numbers = self._asking.ask(commands)[0]
         return Marked(status.decode(), Standing(*numbers) if numbers else None)
 
     def count(self, pairs: Sequence[Pair]) -> dict[Pair, Standing | str]:
         """Return where users stand, or `cold` or `unloaded` where Redis does not know."""
         calls = self._count_calls(pairs)
         with translated("count unread"):
-            pipeline = self._client.pipeline(transaction=False)
-            self._ask(pipeline, calls)
-            replies = pipeline.execute() if calls else []
+            replies = self._asking.ask(self._counting(calls)) if calls else []
         return _counted(calls, replies)
 
     def look(self, user_id: str, room_ids: Sequence[str]) -> tuple[set[str], dict[Pair, Standing | str]]:
         """Return the user's cached rooms (none: not cached), and what `count` says of these, in one round trip."""
         calls = self._count_calls([(room_id, user_id) for room_id in room_ids])
+        cached = Command((b"SMEMBERS", keys.user_rooms(user_id)))
         with translated("look at unread"):
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.smembers(keys.user_rooms(user_id))
-            self._ask(pipeline, calls)
-            names, *replies = pipeline.execute()
+            names, *replies = self._asking.ask([cached, *self._counting(calls)])
         return {each.decode() for each in names}, _counted(calls, replies)
 
     def note_mentions(self, newest: Mapping[str, int]) -> None:
@@ -114,10 +113,15 @@ class RedisReading:
     def _count_calls(self, pairs: Sequence[Pair]) -> list[list[Pair]]:
         return list(_calls(pairs) if self._is_cluster else _chunks(pairs))
 
-    def _ask(self, pipeline: Any, calls: Iterable[list[Pair]]) -> None:
-        for call in calls:
-            room_keys = [key for room, _ in call for key in (keys.head(room), keys.read(room), keys.removed(room))]
-            self._count(room_keys, [user for _, user in call], client=pipeline)
+    def _counting(self, calls: Iterable[list[Pair]]) -> list[Command]:
+        return [
+            script_call(
+                self._count,
+                [key for room, _ in call for key in (keys.head(room), keys.read(room), keys.removed(room))],
+                [user for _, user in call],
+            )
+            for call in calls
+        ]
 
 
 def _calls(pairs: Sequence[Pair]) -> Iterable[list[Pair]]:

@@ -1,4 +1,4 @@
-"""One raw connection to Redis for the two hot paths, accept and pub/sub.
+"""One raw connection to Redis for the hot paths: accept, pub/sub, and what somebody waits for.
 
 redis-py makes it (address, TLS, credentials, Sentinel), hiredis packs and parses on it: 1.5 µs a message
 where redis-py's own reading costs above 10.
@@ -13,7 +13,7 @@ from typing import Any
 import hiredis
 from redis.exceptions import RedisError
 
-from chat.broker.client import RedisAddress, connection_pool
+from chat.broker.client import RedisAddress, connection_pool, is_quiet
 
 RECEIVE_BYTES = 262_144  # one read holds a few hundred messages, so one turn of the loop fans all of them out
 
@@ -45,6 +45,10 @@ class Wire:
         self._reader = hiredis.Reader()
         if self._socket.family != socket.AF_UNIX:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def is_quiet(self) -> bool:
+        """Tell whether it may be used again: nothing came since the last reply, not even its end."""
+        return self._socket is not None and is_quiet(self._socket)
 
     def set_timeout(self, seconds: float | None) -> None:
         """Set how long a read or write may wait."""
