@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,6 +11,7 @@ from chat.broker import keys
 from chat.model.clock import now_ms
 from chat.model.device import Device, DeviceKind
 from chat.services.push_sending import circuit_of
+from tests.support.monitor import await_commands
 from tests.support.push.apns_server import apns_error
 from tests.support.push.fcm_server import UNREGISTERED, fcm_error
 from tests.support.push.script import CLOSE, LOST_ANSWER, Answer
@@ -129,6 +129,15 @@ def await_looks(field: PushField) -> None:
         eventually(lambda due=due: due() == 0, timeout_s=30)  # type: ignore[misc]
 
 
+def await_watch(field: PushField, kind: DeviceKind) -> None:
+    """Return when the worker has looked by itself for what waits, and what it woke has run."""
+    last_question = f"ZCOUNT {keys.intents(keys.SHARDS - 1)} "  # of such a look, which nothing else asks here
+    asks_it: Callable[[str], bool] = lambda command: command.startswith(last_question)  # noqa: E731
+    await_commands(field.environ["REDIS_URL"], asks_it, 2)  # the first look may have begun before
+    # whoever sends a wake-up takes the lease first, and whoever is woken lets go of it at its end
+    eventually(lambda: not field.client.exists(keys.PUSH_LEASE, keys.push_lease(kind)), timeout_s=30)
+
+
 def ended_as(field: PushField, device: Device, due_s: float) -> Ended:
     times = [each.at for each in field.servers[device.kind].seen if each.address == device.address]
     is_letter = device.id in field.letters(device.kind)
@@ -186,7 +195,7 @@ def test_a_provider_is_left_alone_and_an_operator_told_when_it_refuses_us(field:
     asked = field.tries(device)
     other = told(field, f"{name} too", row)
     eventually(lambda: field.has_job(other), timeout_s=20)
-    time.sleep(2.5)  # a worker looks every 2 s for what is due: that nothing happens has no condition to wait for
+    await_watch(field, row.kind)
     assert (field.tries(device), field.tries(other)) == (asked, 0)
     assert (is_alive(field, device), field.letters(row.kind).get(device.id)) == (True, None)
     # mended, and the time of the circuit has passed
