@@ -33,6 +33,8 @@ def create_server() -> ChatServer:
     settings = load_settings(os.environ)
     configure(settings.log.level, settings.log.format)
     celery_app.set_default()  # where the wake-up is sent
+    # Half of what a wake-up costs the loop, 0.4 ms; Flower hears of each from the worker that received it.
+    celery_app.conf.task_send_sent_event = False
     return build(settings, WakeUps(send_drain, send_seen, send_recount, send_threads, send_push, send_test))
 
 

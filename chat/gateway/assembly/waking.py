@@ -14,7 +14,7 @@ from chat.gateway.recounter import Recounter
 from chat.gateway.server import Running
 from chat.model.device import DeviceKind
 
-SEEN_PAUSE_S = 0.25  # between two wake-ups: a cursor that is raised often is stored a few times a second
+SEEN_PAUSE_S = 0.5  # between two wake-ups: a cursor that is raised often is stored twice a second
 
 
 @dataclass(frozen=True, slots=True)
