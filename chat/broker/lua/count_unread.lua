@@ -1,6 +1,7 @@
 -- Tell how many messages users have not read, each in one room, from positions alone.
 --
--- KEYS  1 head  2 read  3 removed, and the same three again for each further pair of a user and a room (on a cluster one shard)
+-- KEYS  1 head  2 read  3 removed, and the same three again for each further pair of a user and a room
+--       (one shard, where the shards lie in a cluster)
 -- ARGV  1 user, and one more for each further pair
 -- Returns a text for each pair: 'READ_SEQ LAST_SEQ UNREAD MENTIONED', of which no message behind MENTIONED names
 --         anybody; -1 where that is not known
