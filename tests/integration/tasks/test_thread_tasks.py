@@ -61,7 +61,7 @@ def test_a_deletion_whose_server_died_is_unpinned_and_told(
     scene.telling.announcer.intend(Intent(NOTE, ROOM, ROOM, f"pinned:ann:{scene.id_of(ROOM, 1)}", "x"))
     monkeypatch.setattr(announcing.Sweep.run, "__defaults__", (-1,))
     maintenance.announce_overdue.delay()
-    told = [payload.split(b"\n")[2] for payload in scene.log.newest(ROOM, 0) if payload.startswith(b"event")]
+    told = [payload.split(b"\n")[2] for payload in scene.log.newest(ROOM, 1_000) if payload.startswith(b"event")]
     assert [next(name for name in NAMES if name in each) for each in told] == list(NAMES)
     room = scene.rooms.find(ROOM)
     assert room is not None
