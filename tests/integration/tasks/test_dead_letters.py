@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -11,6 +12,7 @@ from chat.broker.push_dead import PushDeadLetters
 from chat.broker.push_jobs import PushJobs
 from chat.model.device import DeviceKind
 from chat.model.push import Outcome, Target
+from config.settings import load_settings
 from tests.support.drainage import Drainage
 from workers import dead_letters, push_letters
 
@@ -159,6 +161,10 @@ def push_letter(room: Drainage) -> str:
 def run_on(room: Drainage, redis_url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     for name, value in {"REDIS_URL": redis_url, "STORE_URL": f"sqlite:///{room.path}", "AUTH_MODE": "dev"}.items():
         monkeypatch.setenv(name, value)
+    from workers import celery_app  # it reads the environment when it is imported
+
+    # as in a process of its own, whenever it was imported first
+    monkeypatch.setattr(celery_app, "app", celery_app.make_app(load_settings(os.environ)))
     return dead_letters.main(list(arguments))
 
 
