@@ -25,7 +25,7 @@ PULSE_S = 2.0
 SILENCE_S = 6.0
 SUBSCRIBE_TIMEOUT_S = 2.0
 SUBSCRIBE_CHUNK = 1000  # channels in one command
-SLICE_S = 0.0005  # of a turn of the loop: a batch confirmed at once comes as some fifty publications, 30 us each
+SLICE_S = 0.001  # of a turn of the loop: a batch confirmed at once comes as some fifty publications, 30 us each
 RECONNECT_PAUSES_S = (0.0, 0.05, 0.2, 0.5, 1.0)
 log = logging.getLogger(__name__)
 
