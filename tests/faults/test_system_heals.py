@@ -56,6 +56,17 @@ def all_of(system: ChatSystem, having: str, count: int) -> list[psutil.Process]:
     return found if len(found) >= count else []
 
 
+def suspend_all(system: ChatSystem, having: str) -> list[psutil.Process]:
+    """Stop all processes of a kind and return them; one that was only passing through may be gone."""
+    stopped: dict[int, psutil.Process] = {}
+    while fresh := [each for each in system.processes(having) if each.pid not in stopped]:
+        for each in fresh:
+            with suppress(psutil.NoSuchProcess):
+                each.suspend()
+            stopped[each.pid] = each
+    return list(stopped.values())
+
+
 def slow_store_down(system: ChatSystem, is_slow: bool) -> None:
     """Let each insert search a table, so that a kill meets a drain at work."""
     database = sqlite3.connect(system.store_path, timeout=30)
@@ -78,14 +89,13 @@ def test_each_message_is_confirmed_once_when_all_workers_are_killed_three_times(
     slow_store_down(system, True)
     waiting = []
     for _ in range(3):
-        workers = eventually(lambda: all_of(system, WORKERS, 6), HEAL_S)
+        eventually(lambda: all_of(system, WORKERS, 6), HEAL_S)
         before = sum(len(each.confirmed()) for each in senders)
         for _ in paced(10, 0.02):
             for each in senders:
                 each.shout_many(busy_room, 9)
         eventually(lambda before=before: sum(len(each.confirmed()) for each in senders) > before, HEAL_S, 0.005)  # type: ignore[misc]
-        for worker in workers:
-            worker.suspend()  # at work: what comes now surely waits for the next ones
+        workers = suspend_all(system, WORKERS)  # at work: what comes now surely waits for the next ones
         for sender in senders:
             sender.shout_many(busy_room, 35)
         eventually(lambda: system.stats()["outboxLength"] >= 140, HEAL_S)
