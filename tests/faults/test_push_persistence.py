@@ -105,7 +105,7 @@ class Stopwatch:
             at = time.perf_counter()
             began[field.send(room_id, "ann")] = at
             wake_drain(field.client, field.send_drain)
-            time.sleep(PAUSE_S)
+            time.sleep(PAUSE_S)  # the pace of the messages
         eventually(lambda: all((room_id, seq) in self._confirmed for seq in began), timeout_s=30)
         return [(self._confirmed[room_id, seq] - at) * 1000 for seq, at in list(began.items())[WARM_UP:]]
 

@@ -70,7 +70,7 @@ class Callers:
             except ChatError as exc:
                 end = "StoreUnavailable" if isinstance(exc, StoreUnavailable) else type(exc).__name__
             self.ends[end] = self.ends.get(end, 0) + 1
-            gevent.sleep(PAUSE_S if end == "done" else PAUSE_AFTER_FAULT_S)
+            gevent.sleep(PAUSE_S if end == "done" else PAUSE_AFTER_FAULT_S)  # the pace of the calls
 
 
 def while_frozen(url: str, mock_pid: int, seconds: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import gevent
 import pytest
 import redis
+from gevent.event import Event
 
 from chat.broker import scripts
 from chat.broker.asking import Asking, Command, PipelineAsking, script_call
@@ -96,7 +97,7 @@ def test_who_is_cut_off_leaves_no_reply_to_the_next_and_nothing_is_sent_twice(re
 def test_a_killed_asker_leaves_no_reply_to_the_next(wires, monkeypatch):
     wires.ask([Command((b"PING",))])
     with monkeypatch.context() as patch:
-        patch.setattr(Wire, "replies", lambda *_: gevent.sleep(5))
+        patch.setattr(Wire, "replies", lambda *_: Event().wait())  # no reply comes
         asker = gevent.spawn(wires.ask, [Command((b"ECHO", "lost"))])
         gevent.sleep(0)
         assert not asker.ready()

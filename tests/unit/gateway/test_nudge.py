@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import gevent
 
 from chat.gateway.nudge import FAILURE_PAUSE_S, Nudge
-
-SOON_S = 10.0
-
-
-def until(is_true: Callable[[], object]) -> bool:
-    with gevent.Timeout(SOON_S, False):
-        while not is_true():
-            gevent.sleep(0.001)
-    return bool(is_true())
+from tests.support.wait import eventually
 
 
 def test_what_asked_goes_on_first_and_many_askings_are_one_wake_up():
@@ -26,11 +16,22 @@ def test_what_asked_goes_on_first_and_many_askings_are_one_wake_up():
         nudge()
         gevent.sleep(0)  # the loop turns
         assert woken == []
-    assert until(lambda: woken)
+    eventually(lambda: woken, pause=gevent.sleep)
     nudge()
-    assert until(lambda: len(woken) == 2)
-    gevent.sleep(0.05)  # longer than the pause: nobody asked
-    assert len(woken) == 2
+    eventually(lambda: len(woken) == 2, pause=gevent.sleep)
+
+
+def test_nobody_is_woken_again_without_asking():
+    woken: list[str] = []
+    first = Nudge(lambda: woken.append("first"), pause_s=0.001)
+    other = Nudge(lambda: woken.append("other"), pause_s=0.001)
+    for each in (first, other):
+        each.start()
+    first()
+    for turn in range(1, 5):  # the other's rests are as long as the first's
+        other()
+        eventually(lambda turn=turn: woken.count("other") == turn, pause=gevent.sleep)  # type: ignore[misc]
+    assert woken.count("first") == 1
 
 
 def test_a_failure_is_tried_again_without_being_asked(monkeypatch):
@@ -47,4 +48,4 @@ def test_a_failure_is_tried_again_without_being_asked(monkeypatch):
     nudge = Nudge(wake, pause_s=0.01)
     nudge.start()
     nudge()
-    assert until(lambda: len(tries) == 3 and tries[-1] is None)
+    eventually(lambda: len(tries) == 3 and tries[-1] is None, pause=gevent.sleep)
