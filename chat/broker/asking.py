@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import redis
-from redis.exceptions import NoScriptError
 
 from chat.broker.scripts import Script
 
@@ -32,9 +31,8 @@ def script_call(script: Script, keys: Sequence[str], arguments: Iterable[Word]) 
 
 
 class Asking(Protocol):
-    """Sends commands that may be repeated, and returns a reply for each.
+    """Sends commands that may be repeated, and returns a reply for each; a script that Redis lacks is sent whole.
 
-    From the first script on that Redis does not have, all are sent once more, in order and with the source.
     Raises what redis-py raises, or OSError.
     """
 
@@ -42,25 +40,17 @@ class Asking(Protocol):
 
 
 class PipelineAsking:
-    """Asks by pipelines of a redis-py client."""
+    """Asks by pipelines of a redis-py client, which bring scripts to Redis by themselves."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._client = client
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
         """Ask as `Asking` says."""
-        replies = self._sent(commands)
-        lost = next((place for place, reply in enumerate(replies) if isinstance(reply, NoScriptError)), None)
-        if lost is not None:
-            replies[lost:] = self._sent([each.in_full() for each in commands[lost:]])
-        for reply in replies:
-            if isinstance(reply, redis.RedisError):
-                raise reply
-        return replies
-
-    def _sent(self, commands: Sequence[Command]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)
         for each in commands:
+            if each.script is not None:
+                pipeline.scripts.add(self._client.register_script(each.script.source))
             pipeline.execute_command(*each.words)
-        replies: list[Any] = pipeline.execute(raise_on_error=False)
+        replies: list[Any] = pipeline.execute()
         return replies

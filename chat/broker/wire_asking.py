@@ -25,7 +25,10 @@ class WireAsking:
         self._places = BoundedSemaphore(limit)
 
     def ask(self, commands: Sequence[Command]) -> list[Any]:
-        """Ask as `Asking` says. Raises: OSError, redis.ResponseError."""
+        """Ask as `Asking` says; from such a script on all are sent once more, so that their order holds.
+
+        Raises: OSError, redis.ResponseError.
+        """
         with self._places:
             replies = self._exchanged(commands)
             lost = next((place for place, reply in enumerate(replies) if _is_error(reply, "NOSCRIPT")), None)

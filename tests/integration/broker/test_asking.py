@@ -12,7 +12,7 @@ from gevent.event import Event
 
 from chat.broker import scripts
 from chat.broker.asking import Asking, Command, PipelineAsking, script_call
-from chat.broker.client import RedisAddress
+from chat.broker.client import RedisAddress, connect
 from chat.broker.wire import Wire
 from chat.broker.wire_asking import WireAsking
 from tests.support.proxy import Fault, Proxy
@@ -30,8 +30,8 @@ def wires(redis_url: str) -> Iterator[WireAsking]:
 
 
 @pytest.fixture(params=["pipeline", "wires"])
-def asking(request: pytest.FixtureRequest, client: redis.Redis, wires: WireAsking) -> Asking:
-    return wires if request.param == "wires" else PipelineAsking(client)
+def asking(request: pytest.FixtureRequest, redis_url: str, wires: WireAsking) -> Asking:
+    return wires if request.param == "wires" else PipelineAsking(connect(RedisAddress(redis_url)))
 
 
 def test_each_command_has_its_reply(asking):
@@ -39,11 +39,17 @@ def test_each_command_has_its_reply(asking):
     assert asking.ask(commands)[1:] == [[b"cold"], b"7"]
 
 
-def test_what_follows_a_script_that_redis_does_not_have_is_done_behind_it_again(asking, client):
+def test_a_script_that_redis_does_not_have_is_brought_to_it(asking, client):
+    client.script_flush()
+    assert asking.ask([Command((b"INCR", "before")), COLD]) == [1, [b"cold"]]
+    assert asking.ask([Command((b"INCR", "before")), COLD]) == [2, [b"cold"]]  # it has it now
+
+
+def test_what_follows_a_script_that_redis_does_not_have_is_done_behind_it_again(wires, client):
     client.script_flush()
     commands = [Command((b"INCR", "before")), COLD, Command((b"INCR", "behind"))]
-    assert asking.ask(commands) == [1, [b"cold"], 2]
-    assert asking.ask(commands) == [2, [b"cold"], 3]  # it has it now
+    assert wires.ask(commands) == [1, [b"cold"], 2]
+    assert wires.ask(commands) == [2, [b"cold"], 3]
 
 
 def test_a_refusal_is_raised_and_the_next_asker_is_answered(asking):
