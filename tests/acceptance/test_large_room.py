@@ -185,10 +185,8 @@ class Bystander:
 
     def _ask(self) -> None:
         pid = self._server.process.pid
-        with (
-            RawClient(self._server.address[1]) as raw,
-            Turns(pid, pid, os.getpid(), threading.get_native_id()) as turns,
-        ):
+        turns = Turns(pid, pid, os.getpid(), threading.get_native_id())
+        with RawClient(self._server.address[1]) as raw:
             raw.open()
 
             def ask() -> None:

@@ -44,7 +44,8 @@ def echo_times_ms(server: LoneServer, seconds: float) -> list[float]:
     """Return how long each echo took, without the time that other programs took, in order of size."""
     times: list[float] = []
     pid = server.process.pid
-    with RawClient(port_of(server)) as raw, Turns(pid, pid, os.getpid(), threading.get_native_id()) as turns:
+    turns = Turns(pid, pid, os.getpid(), threading.get_native_id())
+    with RawClient(port_of(server)) as raw:
         raw.open("/ws/echo")
 
         def ask() -> None:
