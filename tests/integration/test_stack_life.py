@@ -39,8 +39,8 @@ def auth_secret(stack: StackProcess) -> str:
 
 
 def vapid_keys(stack: StackProcess) -> set[str]:
-    """Return the keys of Web Push that the parts were given."""
-    return {part.environ()["PUSH_VAPID_KEY"] for part in stack.processes("job waits")}
+    """Return the keys of Web Push that the parts were given; a job may begin after the web is ready."""
+    return eventually(lambda: {part.environ()["PUSH_VAPID_KEY"] for part in stack.processes(JOB)})
 
 
 def embedded_redis(stack: StackProcess) -> redis.Redis:
