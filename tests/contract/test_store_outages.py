@@ -61,7 +61,7 @@ def test_documents_are_there_when_the_writer_is_killed_after_the_call(adapter: A
 store.write_many([Insert(Kind.MESSAGE, f"m{n}.{{k}}", b"{{}}") for k in range(100)])
 os.kill(os.getpid(), signal.SIGKILL)
 """
-        [child] = start(adapter, program, processes=1)
+        child = start(adapter, program)
         child.communicate("go\n", timeout=DEADLINE_S)
         assert child.returncode == -signal.SIGKILL
         assert len(store.get_many(MESSAGE, [f"m{n}.{k}" for k in range(100)])) == 100
@@ -75,7 +75,7 @@ for n in range(10**9):
 
 
 def test_every_batch_told_is_there_when_the_writer_is_killed_in_mid_work(adapter: Adapter, store: Store) -> None:
-    [child] = start(adapter, WRITE_ON_AND_ON, processes=1)
+    child = start(adapter, WRITE_ON_AND_ON)
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write("go\n")
