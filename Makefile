@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 TEST_PROCESSES ?= 3
+# Each program compiled once, not at each of its hundreds of starts, whatever the environment says.
+COMPILED := PYTHONDONTWRITEBYTECODE=
 SOURCES := $(wildcard app.py chat config tasks workers bench tests)
 
 .PHONY: help run test fuzz bench lint clean
@@ -24,7 +26,7 @@ test: $(VENV)/.dev
 	@if [ -f tests/node/package.json ] && command -v node >/dev/null && command -v npm >/dev/null; then \
 		npm ci --prefix tests/node --silent --no-audit --no-fund; \
 	fi
-	@$(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile $(ARGS)
+	@$(COMPILED) $(BIN)/python -m pytest -q -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: $(VENV)/.dev
 	@exec $(BIN)/python -m tests.fuzz $(ARGS)

@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and which process runs which tests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 from hypothesis import settings
+from xdist.scheduler import LoadFileScheduling, Scheduling
 
 from tests.support.couchbase_bucket import MockBucket
 from tests.support.couchbase_jar import JarMissing, jar, java
@@ -17,6 +18,36 @@ from tests.support.valkey import ValkeyProcess
 # How long an example takes says how busy the machine is, nothing about the code.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+# A stack takes nine seconds of processor to start: files that share one go to one process.
+SHARING = ("tests/acceptance/browser/", "tests/acceptance/test_", "tests/faults/test_system_")
+
+
+class LoadSharing(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    """A file's tests run in one process, and so do those of all files whose names begin alike in SHARING."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next(filter(nodeid.startswith, SHARING), super()._split_scope(nodeid))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes run tests, begin with what takes longest, so that they end together."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    """Return 0 for what shares a system, 1 for the files with faults, 2 for all others; each stays in its order."""
+    if item.nodeid.startswith(SHARING):
+        return 0
+    return 1 if item.nodeid.startswith("tests/faults/") else 2
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling | None:
+    """Under `--dist loadfile`, keep together what shares a running system."""
+    return LoadSharing(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -11,34 +11,46 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.acceptance.browser.window import CHROMIUM_FLAGS, Window
-from tests.support.chat_system import ChatSystem
+from tests.support.chat_system import ChatSystem, healed
 
 OUTBOX = 20  # messages that may wait to be stored: few, so that a test can fill it
 VAPID_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"  # the number 1
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium with a fresh profile. No longer than a module: Playwright keeps an event loop running."""
-    executable = next(filter(None, map(shutil.which, NAMES)), None)
-    if executable is None:
+@pytest.fixture(scope="session")
+def executable() -> str:
+    """Chromium's command."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
         reason = "there is no Chromium here (apt-get install chromium)"
         if os.environ.get("REQUIRE_BROWSER") == "1":
             pytest.fail(f"REQUIRE_BROWSER=1, but {reason}")
         pytest.skip(reason)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser(executable: str) -> Iterator[Browser]:
+    """A Chromium with a fresh profile. No longer than a module: Playwright keeps an event loop running."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS, timeout=90_000)
         yield chromium
         chromium.close()
 
 
-@pytest.fixture(scope="module")
-def chat(browser: Browser) -> Iterator[ChatSystem]:
+@pytest.fixture(scope="session")
+def running_chat(executable: str) -> Iterator[ChatSystem]:
     """The stack as `make run` starts it, with an outbox that is soon full and Web Push on offer."""
     with ChatSystem({"MAX_OUTBOX": str(OUTBOX), "PUSH_VAPID_KEY": VAPID_KEY}) as system:
         yield system
-        system.close_clients()
+
+
+@pytest.fixture
+def chat(running_chat: ChatSystem) -> Iterator[ChatSystem]:
+    """The same, healed from what an earlier test did."""
+    with healed(running_chat) as system:
+        yield system
 
 
 @pytest.fixture
