@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from workers.lifeline import die_with_parent
-from workers.parts import PARTS_FILE, Part, load_part
+from workers.parts import PARTS_FILE, SUPERVISOR_PID_FILE, Part, load_part
 
 OPEN_FILES = 65_536  # one per socket: the usual soft limit of 1024 is no chat server's
 PING_EVERY_S = 0.1
@@ -24,8 +24,11 @@ LOCK_WAIT_S = 30.0
 
 def main() -> None:
     """Become the command of the part that is named on the command line."""
-    part = load_part(sys.argv[1], Path(os.environ[PARTS_FILE]))
-    die_with_parent(os.getppid(), signal.Signals[part.death_signal])
+    parts_file = Path(os.environ[PARTS_FILE])
+    part = load_part(sys.argv[1], parts_file)
+    # By its file: who is our parent now is somebody else already when the supervisor has just died.
+    supervisor = int(parts_file.with_name(SUPERVISOR_PID_FILE).read_text())
+    die_with_parent(supervisor, signal.Signals[part.death_signal])
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _raise_open_files()
     if part.lock_file and not hold_lock(Path(part.lock_file), LOCK_WAIT_S):

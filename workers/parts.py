@@ -11,6 +11,7 @@ from pathlib import Path
 from config.settings import Settings
 
 PARTS_FILE = "CHAT_PARTS_FILE"  # environment variable that leads a part to its row
+SUPERVISOR_PID_FILE = "supervisord.pid"  # beside the table
 STOP_WAIT_S = 10  # a part that has not left by then is killed
 GROUPS = ("web", "jobs", "data")  # stopped in this order
 

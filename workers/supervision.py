@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workers.lifeline import tied_to_me
-from workers.parts import GROUPS, PARTS_FILE, Part, save_parts
+from workers.parts import GROUPS, PARTS_FILE, SUPERVISOR_PID_FILE, Part, save_parts
 
 INI = """\
 [supervisord]
@@ -21,7 +21,7 @@ nodaemon=true
 {user}logfile=%(here)s/supervisord.log
 logfile_maxbytes=1MB
 logfile_backups=1
-pidfile=%(here)s/supervisord.pid
+pidfile=%(here)s/{pid_file}
 """
 
 GROUP = """
@@ -120,7 +120,7 @@ def ini_text(parts: Sequence[Part], outputs: Mapping[str, str]) -> str:
     """Return the configuration; no command line and no secret is in it."""
     user = f"user={pwd.getpwuid(0).pw_name}\n" if os.geteuid() == 0 else ""  # it warns root users without
     python = shlex.quote(sys.executable).replace("%", "%%")
-    text = INI.format(user=user)
+    text = INI.format(user=user, pid_file=SUPERVISOR_PID_FILE)
     for rank, group in enumerate(reversed(GROUPS), start=1):
         names = [part.name for part in parts if part.group == group]
         if names:  # the highest priority starts last and stops first
