@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -82,8 +83,12 @@ class StackProcess:
     ) -> None:
         if error is not None:
             print(self.output)
-        for process in self.processes():
-            process.kill()
+        while processes := self.processes():  # one may have begun while others were ended
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            self.process.poll()
+            psutil.wait_procs(processes, 0.2)
         self.process.wait(10)
 
     def _command_of(self, process: psutil.Process) -> str | None:
