@@ -155,7 +155,9 @@ class Dispatcher:
             session.tell(codec.ack_frame(command.ack, result))
 
     def _send(self, session: Session, command: commands.Send) -> None:
-        self._require(session, command.data.room)
+        self.membership.require(
+            command.data.room, session.user_id, is_guest=session.identity.is_guest, makes_room=True
+        )
         self._pass_to_sending(session, command)
 
     def _pass_to_sending(self, session: Session, command: commands.Send) -> None:

@@ -73,20 +73,23 @@ class Membership:
         self.hits += 1
         return True
 
-    def require(self, room_id: str, user_id: str, *, is_guest: bool = False) -> None:
+    def require(self, room_id: str, user_id: str, *, is_guest: bool = False, makes_room: bool = False) -> None:
         """Return when the user is a member; raises NotAMember, RoomNotFound or what the store raises.
 
-        In dev mode an unknown room becomes an open channel of this user's, and guests are members of every
-        channel: they leave no membership behind.
+        In dev mode guests are members of every channel and leave no membership behind, and with `makes_room` an
+        unknown room becomes an open channel of this user's: for who sends, not for who only looks.
         """
         if self.is_known(room_id, user_id):
             return
-        if not self._is_member(room_id, user_id, is_guest):
+        if not self._is_member(room_id, user_id, is_guest, makes_room):
             raise NotAMember(f"you are not a member of {room_id}; ask someone in it to add you", field="roomId")
 
     def enter(self, room_id: str, user_id: str, *, is_guest: bool = False) -> None:
-        """Return when the user is a member, becoming one where the room is a channel; raises as `require`."""
-        if self.is_known(room_id, user_id) or self._is_member(room_id, user_id, is_guest):
+        """Return when the user is a member, becoming one where the room is a channel; raises as `require`.
+
+        In dev mode an unknown room is made on the way.
+        """
+        if self.is_known(room_id, user_id) or self._is_member(room_id, user_id, is_guest, makes_room=True):
             return
         if self._rooms.get(room_id).type is not RoomType.CHANNEL:
             raise NotAMember(f"{room_id} is by invitation; ask someone in it to add you", field="roomId")
@@ -108,17 +111,17 @@ class Membership:
         self._ended += 1
         self._local.clear()
 
-    def _is_member(self, room_id: str, user_id: str, is_guest: bool) -> bool:
+    def _is_member(self, room_id: str, user_id: str, is_guest: bool, makes_room: bool) -> bool:
         for _ in range(ASKED_ANEW):
             ended = self._ended
-            is_member = self._ask(room_id, user_id, is_guest)
+            is_member = self._ask(room_id, user_id, is_guest, makes_room)
             if ended == self._ended:
                 break
         if is_member:
             self._remember(room_id, user_id, ended)
         return is_member
 
-    def _ask(self, room_id: str, user_id: str, is_guest: bool) -> bool:
+    def _ask(self, room_id: str, user_id: str, is_guest: bool, makes_room: bool) -> bool:
         mark = ""
         if not is_guest:
             cached = self._cache.ask(room_id, user_id)
@@ -132,7 +135,7 @@ class Membership:
                 return True
             roster = self._rooms.roster(room_id)
         except RoomNotFound:
-            if not self._is_dev:
+            if not (self._is_dev and makes_room):
                 raise
             self._entering.open_channel(room_id, user_id, is_guest=is_guest)
             return True

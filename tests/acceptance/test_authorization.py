@@ -130,7 +130,8 @@ GUEST_IN_A_CHANNEL = dict.fromkeys(commands.EVENTS, OK) | {
     "edit-chat-message": "forbidden",
     "delete-chat-message": "forbidden",
 }
-ABOUT_A_MESSAGE = ("edit-chat-message", "delete-chat-message", "react-chat-message", "get-replies")
+MAKES_A_ROOM = ("join-chat-rooms", "send-chat-message")
+ABOUT_NO_ROOM = ("authenticate", "heartbeat", "get-unread-counts", "get-presence", "leave-chat-rooms")
 
 
 @pytest.fixture(scope="module")
@@ -152,18 +153,28 @@ def test_a_guest_is_in_every_channel_and_in_nothing_else(dev_cast: Cast, event: 
 
     assert asked("channel") == GUEST_IN_A_CHANNEL[event]
     for room in ("group", "direct", "deleted"):
-        is_free = event in ("authenticate", "heartbeat", "get-unread-counts", "get-presence", "leave-chat-rooms")
         refusal = "room-not-found" if room == "deleted" else "not-a-member"
-        assert asked(room) == (GUEST_IN_A_CHANNEL[event] if is_free else refusal)
-    made = GUEST_IN_A_CHANNEL[event] if event not in ABOUT_A_MESSAGE else "message-not-found"
-    assert asked("unknown") == made
+        assert asked(room) == (GUEST_IN_A_CHANNEL[event] if event in ABOUT_NO_ROOM else refusal)
+    is_found = event in MAKES_A_ROOM or event in ABOUT_NO_ROOM
+    assert asked("unknown") == (GUEST_IN_A_CHANNEL[event] if is_found else "room-not-found")
 
 
 @pytest.mark.parametrize("event", commands.EVENTS)
-def test_whoever_comes_to_an_unknown_room_makes_it_in_dev_mode(dev_cast: Cast, event: str) -> None:
+def test_whoever_joins_or_sends_to_an_unknown_room_makes_it_in_dev_mode(dev_cast: Cast, event: str) -> None:
     place = dev_cast.place("unknown", is_fresh=True)
     found = dev_cast.ask("stranger", event, event_data(dev_cast, event, "stranger", place))
-    assert found == ("message-not-found" if event in ABOUT_A_MESSAGE else OK)
+    assert found == (OK if event in MAKES_A_ROOM or event in ABOUT_NO_ROOM else "room-not-found")
+    is_there = dev_cast.request("stranger", "GET", f"/api/v1/rooms/{place.room_id}")
+    assert is_there == (OK if event in MAKES_A_ROOM else "room-not-found")
+
+
+@pytest.mark.parametrize("operation", [each for each in ROUTES if "/rooms/<" in each or "/messages/<" in each])
+def test_only_a_message_makes_an_unknown_room_over_rest(dev_cast: Cast, operation: str) -> None:
+    place = dev_cast.place("unknown", is_fresh=True)
+    found = dev_cast.request("stranger", *route_request(dev_cast, operation, "stranger", place))
+    wanted = OK if operation == "POST /api/v1/rooms/<room_id>/messages" else "room-not-found"
+    assert found == wanted
+    assert dev_cast.request("stranger", "GET", f"/api/v1/rooms/{place.room_id}") == wanted
 
 
 def test_anybody_gets_a_dev_token(dev_cast: Cast) -> None:

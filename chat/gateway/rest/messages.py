@@ -129,10 +129,10 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
     """Return the routes."""
     routes = Blueprint("messages", __name__)
 
-    def enter(room_id: str, deed: str) -> Identity:
+    def enter(room_id: str, deed: str, *, makes_room: bool = False) -> Identity:
         """Return who asks, when it is a member of the room."""
         identity = who(deed)
-        membership.require(checked_id(room_id, "roomId"), identity.user_id)
+        membership.require(checked_id(room_id, "roomId"), identity.user_id, makes_room=makes_room)
         return identity
 
     def enter_by(message_id: str, deed: str) -> tuple[Identity, MessageRef]:
@@ -149,7 +149,7 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
 
     @SEND.on(routes)
     def send(room_id: str) -> Response:
-        identity = enter(room_id, "sending")
+        identity = enter(room_id, "sending", makes_room=True)
         sent = read_body(NewMessage)
         outgoing = Outgoing(room_id, sent.content, sent.temp_id, sent.reply_to, sent.attachments, sent.metadata)
         return answer(posting.post(identity, outgoing), 201)

@@ -14,6 +14,11 @@ from tests.support.keeping import Keeping
 from tests.support.memory_sets import MemorySets
 from tests.support.threads import AT_ONCE, at_once
 
+COMING = {
+    "send": lambda each, *place, **who: each.require(*place, **who, makes_room=True),
+    "enter": lambda each, *place, **who: each.enter(*place, **who),
+}
+
 
 @pytest.fixture(params=["memory", "redis"])
 def cache(request):
@@ -110,16 +115,23 @@ def test_the_oldest_is_forgotten_when_too_many_are_known(keeping, rooms, monkeyp
     assert known == [False, True, True]
 
 
-def test_an_unknown_room_is_not_found_when_it_is_no_trial(keeping, rooms):
-    each = keeping.another()
-    for ask in (each.require, each.enter):
-        with pytest.raises(RoomNotFound):
-            ask("nowhere", "ann")
+@pytest.mark.parametrize("come", COMING.values(), ids=COMING)
+def test_an_unknown_room_is_not_found_when_it_is_no_trial(keeping, rooms, come):
+    with pytest.raises(RoomNotFound):
+        come(keeping.another(), "nowhere", "ann")
+    assert rooms.find("nowhere") is None
 
 
-@pytest.mark.parametrize("action", ["require", "enter"])
-def test_an_unknown_room_becomes_a_channel_of_its_first_user_when_it_is_a_trial(keeping, rooms, action):
-    getattr(keeping.another(is_dev=True), action)("fresh", "ann")
+@pytest.mark.parametrize("is_guest", [True, False])
+def test_an_unknown_room_is_made_for_nobody_who_only_looks(keeping, rooms, is_guest):
+    with pytest.raises(RoomNotFound):
+        keeping.another(is_dev=True).require("fresh", "ann", is_guest=is_guest)
+    assert rooms.find("fresh") is None
+
+
+@pytest.mark.parametrize("come", COMING.values(), ids=COMING)
+def test_an_unknown_room_becomes_a_channel_of_its_first_user_when_it_is_a_trial(keeping, rooms, come):
+    come(keeping.another(is_dev=True), "fresh", "ann")
     assert rooms.get("fresh").type is RoomType.CHANNEL
     assert {user_id: str(each.role) for user_id, each in rooms.members("fresh").items()} == {"ann": "owner"}
 
@@ -134,7 +146,7 @@ def test_a_group_stays_closed_when_it_is_a_trial(keeping, rooms):
 def test_a_guest_is_in_every_channel_and_in_no_group_when_it_is_a_trial(keeping, rooms):
     each = keeping.another(is_dev=True)
     each.enter("channel", "guest-1", is_guest=True)
-    each.require("fresh", "guest-2", is_guest=True)
+    each.require("fresh", "guest-2", is_guest=True, makes_room=True)
     with pytest.raises(NotAMember):
         each.enter("group", "guest-1", is_guest=True)
     assert set(rooms.members("channel")) == {"ann"}

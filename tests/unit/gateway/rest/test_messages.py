@@ -21,9 +21,11 @@ class Backroom:
 
     def __init__(self) -> None:
         self.done: list[Any] = []
+        self.removed_by: str | None = None  # ann, while this is done
 
-    def require(self, room_id: str, user_id: str) -> None:
-        if user_id != "ann" or room_id != "room456":
+    def require(self, room_id: str, user_id: str, *, makes_room: bool = False) -> None:
+        is_removed = any(each[0] == self.removed_by for each in self.done)
+        if user_id != "ann" or room_id != "room456" or is_removed:
             raise NotAMember("you are not a member", field="roomId")
 
     def page(self, room_id: str, limit: int, **where: int | None) -> Page:
