@@ -145,6 +145,7 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
         enter(room_id, "reading messages")
         asked = read_query(MessagesQuery)
         found = history.page(room_id, asked.limit, before=asked.before, after=asked.after)
+        enter(room_id, "reading messages")  # who was removed while it was read gets nothing more
         return answer({"messages": [msgspec.Raw(each) for each in found.messages], "has_more": found.has_more})
 
     @SEND.on(routes)
@@ -177,6 +178,7 @@ def blueprint(membership: Membership, history: History, posting: Posting, amendi
     def edits(message_id: str) -> Response:
         identity, ref = enter_by(message_id, "reading earlier versions")
         found = amending.versions(identity.user_id, ref)
+        enter(ref.room_id, "reading earlier versions")  # as above
         return answer(Versions([EarlierVersion(each.content, each.since) for each in found]))
 
     return routes

@@ -53,7 +53,9 @@ def blueprint(membership: Membership, pins: Pins) -> Blueprint:
     def listed(room_id: str) -> Response:
         user_id = who("looking at pins").user_id
         membership.require(checked_id(room_id, "roomId"), user_id)
-        return answer({"pins": [_told(each) for each in pins.of_room(room_id)]})
+        found = pins.of_room(room_id)
+        membership.require(room_id, user_id)  # who was removed while it was read gets nothing more
+        return answer({"pins": [_told(each) for each in found]})
 
     @PUT.on(routes)
     def put(room_id: str, message_id: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -24,12 +25,15 @@ class Services:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str, MessageRef]] = []
+        self.members = {"ann"}
+        self.on_read: Callable[[], None] = lambda: None
 
     def require(self, _room_id: str, user_id: str, *, is_guest: bool = False) -> None:
-        if user_id != "ann":
+        if user_id not in self.members:
             raise NotAMember("no", field="roomId")
 
     def of_room(self, _room_id: str) -> list[Pinned]:
+        self.on_read()
         return [Pinned("g.3.e", PIN, b'{"seq":3}')]
 
     def pin(self, room_id: str, user_id: str, ref: MessageRef) -> Pin:
@@ -51,6 +55,12 @@ def asking(services: Any, method: str, path: str, user_id: str | None = "ann") -
 
     answer = app.test_client().open(f"/api/v1/rooms/{path}", method=method)
     return answer.status_code, answer.get_json(force=True) if answer.data else None
+
+
+def test_no_pins_are_told_to_who_was_removed_while_they_were_read() -> None:
+    services = Services()
+    services.on_read = services.members.clear
+    assert asking(services, "GET", "g/pins")[0] == 403
 
 
 def test_pins_are_listed_set_and_taken_away() -> None:

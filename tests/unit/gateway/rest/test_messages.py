@@ -124,3 +124,13 @@ def test_nothing_is_done_for_a_stranger(
     desk.identity = identity
     response = desk.ask(method, path.format(room=room, id=f"{room}.7.abcd1234"), body)
     assert (response.status_code, desk.back.done) == (status, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "deed"), [("rooms/room456/messages", "page"), (f"messages/{ID}/edits", "versions")]
+)
+def test_nothing_is_told_to_who_was_removed_while_it_was_read(path: str, deed: str) -> None:
+    desk = Desk()
+    desk.back.removed_by = deed
+    assert desk.ask("GET", path).status_code == 403
+    assert [each[0] for each in desk.back.done] == [deed]
