@@ -70,10 +70,11 @@ class UnreadCounters:
         with translated("drop counters"):
             self._client.delete(*(keys.total_unread(user_id) for user_id in user_ids))
 
-    def has_total(self, user_id: str) -> bool:
-        """Tell whether the user's counters are there."""
+    def are_there(self, user_id: str, room_ids: Collection[str]) -> bool:
+        """Tell whether the user's total and the counters of these rooms are there."""
+        names = [keys.total_unread(user_id), *(keys.unread(user_id, room_id) for room_id in room_ids)]
         with translated("look for counters"):
-            return bool(self._client.exists(keys.total_unread(user_id)))
+            return bool(self._client.exists(*names) == len(names))
 
     def read(self, user_id: str, room_ids: Sequence[str]) -> tuple[int | None, dict[str, int]]:
         """Return the cached total and the cached counters."""

@@ -28,14 +28,14 @@ def _no_mentions(_standings: Mapping[Pair, Standing]) -> dict[Pair, int]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Answers members; `on_asked(user)` is called with everybody who asked for all counts."""
+    """Answers members; `on_asked(user, rooms)` is called with everybody who asked for all counts."""
 
     hub: Hub
     membership: Membership
     seen: Seen
     unread: Unread
     everywhere: Standings
-    on_asked: Callable[[str], None]
+    on_asked: Callable[[str, Collection[str]], None]
     mentions: Mentioned = _no_mentions  # how many unread messages name each user
 
     def mark(self, session: Session, command: commands.MarkSeen) -> dict[str, Any]:
@@ -60,8 +60,9 @@ class Reading:
 
     def counts_of(self, user_id: str) -> dict[str, Any]:
         """Return the total and the unread count of each of a user's rooms."""
-        self.on_asked(user_id)
-        return self._counts(self.everywhere.of(user_id))
+        standings = self.everywhere.of(user_id)
+        self.on_asked(user_id, [room_id for room_id, _ in standings])
+        return self._counts(standings)
 
     def standings(self, session: Session, room_ids: Collection[str]) -> dict[str, dict[str, int]]:
         """Return what the ack of a join tells of each room."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from chat.gateway.nudge import Nudge
@@ -19,13 +19,17 @@ class Marking(Protocol):
 
 
 class Recounter:
-    """`has_counters(user)` tells whether a user's are there; `wake()` wakes the worker."""
+    """`has_counters(user, rooms)` tells whether the total and those of the rooms are there; `wake()` wakes the
+    worker.
+    """
 
-    def __init__(self, marks: Marking, has_counters: Callable[[str], bool], wake: Callable[[], object]) -> None:
+    def __init__(
+        self, marks: Marking, has_counters: Callable[[str, Collection[str]], bool], wake: Callable[[], object]
+    ) -> None:
         self._marks = marks
         self._has_counters = has_counters
         self._wake = wake
-        self._asked: dict[str, None] = {}
+        self._asked: dict[str, Collection[str]] = {}  # of who has asked, for which rooms
         self._nudge = Nudge(self.flush, pause_s=PAUSE_S)
 
     def start(self) -> None:
@@ -44,15 +48,17 @@ class Recounter:
         """Have counted what a room's members have left: a message was removed; never blocks."""
         self._ask(f"r {room_id}")
 
-    def asked(self, user_id: str) -> None:
-        """Have the counters filled for a user who asked, if they are not there; never blocks."""
-        self._ask(f"u {user_id}")
+    def asked(self, user_id: str, room_ids: Collection[str] = ()) -> None:
+        """Have the counters filled for a user who asked for these rooms, if one is not there; never blocks."""
+        self._ask(f"u {user_id}", room_ids)
 
     def flush(self) -> None:
         """Pass it on. Raises BrokerUnavailable, and what the task broker raises; then it is tried again."""
         asked, self._asked = self._asked, {}
         try:
-            wanted = [what for what in asked if what[0] != "u" or not self._has_counters(what[2:])]
+            wanted = [
+                what for what, rooms in asked.items() if what[0] != "u" or not self._has_counters(what[2:], rooms)
+            ]
             if wanted:
                 self._marks.mark(wanted)
                 self._wake()
@@ -60,7 +66,7 @@ class Recounter:
             self._asked = asked | self._asked
             raise
 
-    def _ask(self, what: str) -> None:
+    def _ask(self, what: str, room_ids: Collection[str] = ()) -> None:
         if len(self._asked) < LIMIT:
-            self._asked[what] = None
+            self._asked[what] = room_ids
         self._nudge()

@@ -37,6 +37,19 @@ def test_devices_that_have_not_joined_are_told_when_a_message_comes(
     assert ann.of("unread-counts") == []
 
 
+def test_a_counter_that_is_gone_is_back_when_somebody_asked(
+    system: ChatSystem, room: str, people: tuple[ChatClient, ChatClient, str]
+) -> None:
+    ann, ben, ben_id = people
+    ann.say(room, "one")
+    redis, own, total = system.redis, f"chat:unread:{ben_id}:{room}", f"chat:total_unread:{ben_id}"
+    for gone in ([own], [total], [own, total]):
+        eventually(lambda: redis.get(own) == redis.get(total) == "1")
+        redis.delete(*gone)
+        assert ben.ask("get-unread-counts")["total"] == 1
+    eventually(lambda: redis.get(own) == redis.get(total) == "1")
+
+
 def test_the_other_devices_are_told_when_one_has_seen(
     system: ChatSystem, room: str, people: tuple[ChatClient, ChatClient, str]
 ) -> None:

@@ -52,7 +52,7 @@ def wakers_of(broker: Broker, wake_ups: WakeUps) -> Wakers:
     return Wakers(
         Nudge(partial(wake, wake_ups.drain)),
         Nudge(partial(wake, wake_ups.seen, lease=keys.SEEN_LEASE), pause_s=SEEN_PAUSE_S),
-        Recounter(broker.recounts, broker.unread_counters.has_total, wake_recount),
+        Recounter(broker.recounts, broker.unread_counters.are_there, wake_recount),
         Nudge(partial(wake, wake_ups.threads, lease=keys.THREADS_LEASE)),
         lambda kind: wake(partial(wake_ups.push, kind), lease=keys.push_lease(kind)),
         wake_ups.push_test,

@@ -27,7 +27,7 @@ class Services:
 
     def __init__(self) -> None:
         self.marks: list[tuple[str, str, int | None, str | None]] = []
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, set[str]]] = []
 
     def require(self, room_id: str, user_id: str, *, is_guest: bool = False) -> None:
         if user_id == "eve":
@@ -59,7 +59,10 @@ class Scene:
     def __init__(self, server: Any) -> None:
         self.server, self.services = server, Services()
         services: Any = self.services
-        asked = services.asked.append
+
+        def asked(user_id: str, room_ids: Any) -> None:
+            services.asked.append((user_id, set(room_ids)))
+
         self.reading = Reading(server.hub, services, services, services, services, asked, self.named)
         self.app = Flask(__name__, static_folder=None)
         problems.install(self.app)
@@ -123,7 +126,7 @@ def test_a_guest_is_told_of_the_rooms_it_has_joined(scene: Scene) -> None:
     }
     told = scene.reading.get_unread(ann.session, commands.GetUnread())
     assert told == COUNTS
-    assert scene.services.asked == ["ann"]
+    assert scene.services.asked == [("ann", {ROOM, "r2"})]
     assert scene.reading.standings(ann.session, [ROOM]) == {ROOM: {"read_seq": 2, "unread": 1}}
 
 

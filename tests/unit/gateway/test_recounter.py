@@ -14,14 +14,17 @@ class Books:
     def __init__(self) -> None:
         self.marked: list[str] = []
         self.wakes = 0
-        self.have_counters: set[str] = set()
+        self.counters: dict[str, set[str]] = {}
         self.is_away = False
-        self.recounter = Recounter(self, self.have_counters.__contains__, self._wake)
+        self.recounter = Recounter(self, self._have, self._wake)
 
     def mark(self, what):
         if self.is_away:
             raise BrokerUnavailable("mark recount")
         self.marked += what
+
+    def _have(self, user_id, room_ids):
+        return user_id in self.counters and set(room_ids) <= self.counters[user_id]
 
     def _wake(self):
         self.wakes += 1
@@ -50,11 +53,18 @@ def test_who_came_or_went_is_counted_and_everybody_when_a_room_ended(books):
 
 
 def test_nothing_is_counted_when_the_counters_are_there(books):
-    books.have_counters.add("bob")
-    books.recounter.asked("bob")
+    books.counters["bob"] = {"r1", "r2"}
+    books.recounter.asked("bob", ["r1", "r2"])
     books.recounter.flush()
     assert books.marked == []
     assert books.wakes == 0
+
+
+def test_all_are_counted_when_the_counter_of_one_room_is_missing(books):
+    books.counters["bob"] = {"r1"}
+    books.recounter.asked("bob", ["r1", "r2"])
+    books.recounter.flush()
+    assert books.marked == ["u bob"]
 
 
 def test_it_is_asked_again_when_redis_was_away(books):
