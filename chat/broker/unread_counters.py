@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -107,7 +108,11 @@ class UnreadCounters:
         return sizes
 
     def sample(self, limit: int, steps: int) -> list[str]:
-        """Return some users who have counters, others each time, until all were returned."""
+        """Return some users who have counters, others each time, until all were looked at.
+
+        Of more than `limit` that come at once those who are returned are drawn: the order of the keys stays the
+        same, and somebody would never be among the first.
+        """
         with translated("sample counters"):
             prefix = keys.total_unread("")
             found: list[str] = []
@@ -119,7 +124,7 @@ class UnreadCounters:
                 if cursor == 0 or len(found) >= limit:
                     break
             self._client.set(keys.RECONCILE_AT, cursor, ex=TTL_S)
-        return found[:limit]
+        return random.sample(found, min(limit, len(found)))
 
     def count_drift(self, found: int) -> None:
         """Add to what all checks found wrong."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chat.broker import keys
 from chat.model.message import message_key
 from chat.services import recount as recount_module
 from chat.services.reconcile_unread import Reconcile
@@ -73,6 +74,28 @@ def test_a_number_without_a_message_is_found_and_mended(scene: ReadingScene) -> 
     scene.settle()
     assert read_removed(scene.store, "r1", 10) == {2}
     assert reconcile.check(["bob"]).drift == 0
+
+
+def test_counters_are_there_when_the_total_and_each_of_the_rooms_are(scene: ReadingScene) -> None:
+    for room_id in ("r1", "r2"):
+        scene.make(room_id, USERS)
+    assert not scene.counters.are_there("bob", [])
+    scene.recounts.mark(["u bob"])
+    scene.recount.run()
+    assert scene.counters.are_there("bob", ["r1", "r2"])
+    scene.client.delete(keys.unread("bob", "r2"))
+    assert scene.counters.are_there("bob", ["r1"])
+    assert not scene.counters.are_there("bob", ["r1", "r2"])
+
+
+def test_everybody_s_turn_comes_when_more_are_found_than_are_checked_at_once(scene: ReadingScene) -> None:
+    everybody = {f"user{number}" for number in range(20)}
+    for user_id in everybody:
+        scene.client.set(keys.total_unread(user_id), 0)
+    checked: set[str] = set()
+    for _ in range(500):  # one is drawn each time: nobody is left out but once in a hundred million runs
+        checked.update(scene.counters.sample(1, 20))
+    assert checked == everybody
 
 
 def reconciling(scene: ReadingScene) -> Reconcile:
