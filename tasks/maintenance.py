@@ -47,6 +47,7 @@ def reclaim_outbox() -> None:
     if any(context.outbox.lengths()):
         wake_drain(context.client, send_drain)
     if drift := context.outbox.repair_counters():
+        Counters(context.client).add_work({"outbox_counters_mended": drift})
         log.warning("outbox-counters-repaired", extra={"messages": drift})
 
 
@@ -57,6 +58,8 @@ def reconcile_unread() -> None:
     if context.recounts.waiting() > BEHIND:
         return  # counters are behind, and that is known: nothing would be learned
     checked = context.reconcile().check(context.counters.sample(USERS_CHECKED, SCAN_STEPS))
+    if checked.pairs:
+        Counters(context.client).add_work({"unread_checked": checked.pairs})
     if checked.drift:
         context.counters.count_drift(checked.drift)
         wake_drain(context.client, send_recount, lease=keys.RECOUNT_LEASE)
@@ -69,7 +72,9 @@ def reconcile_unread() -> None:
 @shared_task(name="tasks.maintenance.forget_consumers")
 def forget_consumers() -> None:
     """Drop the names that dead workers left on the outboxes."""
-    if gone := work_context().outbox.forget_idle_consumers(CONSUMER_IDLE_MS):
+    context = work_context()
+    if gone := context.outbox.forget_idle_consumers(CONSUMER_IDLE_MS):
+        Counters(context.client).add_work({"consumers_forgotten": gone})
         log.info("consumers-forgotten", extra={"count": gone})
 
 

@@ -20,12 +20,14 @@ FORGET_S = 600.0
 
 # What workers count: round trips to the store and drains; changes of rooms that a crash had interrupted; caches
 # that were compared with the store, those that were wrong, and memberships that only one side knew; sweeps of
-# presence, and the users that they found gone; counters of
-# unread messages that were wrong; what became of pushes. They are told as 0 before anybody counted any.
+# presence, and the users that they found gone; rooms of users whose unread messages were compared with the store,
+# and counters of them that were wrong; counters of outboxes that were wrong, and names that dead workers left
+# there; what became of pushes. They are told as 0 before anybody counted any.
 WORK = (
     *("store_round_trips", "drain_tasks", "changes_finished"),
     *("caches_checked", "caches_mended", "memberships_mended"),
-    *("presence_sweeps", "presence_expired", "unread_drift"),
+    *("presence_sweeps", "presence_expired", "unread_checked", "unread_drift"),
+    *("outbox_counters_mended", "consumers_forgotten"),
     *("push_noted", "push_withdrawn", "push_skipped", "push_delivered", "push_cleared", "push_retried"),
     *("push_gone", "push_refused", "push_given_up", "push_paused", "push_repeated", "push_circuits_opened"),
     "push_devices_pruned",

@@ -44,6 +44,7 @@ def test_drift_is_counted_and_mended_when_counters_are_wrong(app: Celery, scene:
     assert scene.cached("bob", "r1") == scene.cached("cleo", "r1") == (b"3", b"3")
     maintenance.reconcile_unread.delay()
     assert scene.client.hget(keys.WORK_STATS, "unread_drift") == b"2"
+    assert scene.client.hget(keys.WORK_STATS, "unread_checked") == b"6"  # three people, twice
 
 
 @pytest.mark.fault

@@ -60,6 +60,7 @@ def test_the_counters_of_an_empty_outbox_are_corrected(app: Celery, room: Draina
     maintenance.reclaim_outbox.delay()
 
     assert room.counts() == (3, 3, 0)
+    assert room.client.hget(keys.WORK_STATS, "outbox_counters_mended") == b"7"
 
 
 def test_the_counters_of_a_busy_outbox_are_left_alone(room: Drainage) -> None:
@@ -69,14 +70,19 @@ def test_the_counters_of_a_busy_outbox_are_left_alone(room: Drainage) -> None:
     assert room.counts() == (3, 0, 0)
 
 
-def test_names_of_dead_workers_are_forgotten_but_not_those_that_hold_something(room: Drainage) -> None:
+def test_names_of_dead_workers_are_forgotten_but_not_those_that_hold_something(
+    app: Celery, room: Drainage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     room.drain("gone")
     room.accept("t0")
     room.outbox.take(1)  # held by `first`
 
     room.client.execute_command("DEBUG", "SLEEP", "0.05")
-    room.outbox.forget_idle_consumers(20)
+    monkeypatch.setattr(maintenance, "CONSUMER_IDLE_MS", 20)
+    maintenance.forget_consumers.delay()
 
+    names = 2 * keys.SHARDS - 1  # each worker has one on each outbox
+    assert int(room.client.hget(keys.WORK_STATS, "consumers_forgotten") or 0) == names
     rows = room.client.xinfo_consumers(keys.outbox(room.shard), keys.GROUP)
     assert [row["name"] for row in rows] == [b"first"]
 
