@@ -1,4 +1,4 @@
-"""After a tombstone came through here nothing counts the deleted message any more: no thread, no mention, no pin.
+"""After a tombstone came through here nothing stored counts the deleted message: as unread, reply, mention or pin.
 
 Called before the deletion is told, again and again if need be: the note of the change stays until then.
 """
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from chat.errors import StoreUnavailable
 from chat.model.amendments import MessageState
+from chat.model.cursor import removed_key
 from chat.model.ids import MessageRef, parse_message_id
 from chat.services.batch_notes import OnReplies, ids_of, nobody_asks
 from chat.services.notes import Said, notes_of, write_down
-from chat.store.base import Store
+from chat.store.base import Kind, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Tombstones:
     def __call__(self, state: MessageState) -> None:
         """Take a deleted message out of everything. Raises StoreUnavailable, BrokerUnavailable."""
         notes = notes_of([Said(state.room_id, state.seq, state.reply_to, state.deleted_at)])
+        # The number is known to Redis as removed a moment later, which may lose it before the store is told.
+        notes.sets[Kind.REMOVED, removed_key(state.room_id, state.seq)] = {("seqs", str(state.seq)): 1}
         if write_down(self.store, notes.sets):
             raise StoreUnavailable("note a deletion")
         if notes.parents:

@@ -188,6 +188,15 @@ def test_an_edit_is_seen_when_redis_loses_everything_on_both_sides_of_it(world: 
     assert views(world) == [world.truth()] * 3
 
 
+def test_a_deleted_message_is_unread_for_nobody_when_redis_loses_everything_at_once(world: Interplay) -> None:
+    world.scene.send(ROOM, "ann", count=3)
+    world.hear()
+    world.scene.settle()
+    world.amend("delete", "ann", 1, "")
+    world.redis.flushall()
+    assert world.scene.count(ROOM, "bob") == 2  # and nobody has used the room since
+
+
 def test_nothing_of_a_room_is_counted_for_who_was_removed(world: Interplay) -> None:
     world.scene.send(ROOM, "ann")
     world.scene.settle()

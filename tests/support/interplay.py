@@ -34,6 +34,7 @@ from chat.services.message_telling import MessageTelling
 from chat.services.removed import Removing
 from chat.services.room_changes import RoomChanges
 from chat.services.stored_messages import StoredMessages
+from chat.services.tombstones import Tombstones
 from tests.support.greenlets import turn
 from tests.support.local_client import LocalClient
 from tests.support.memory_relay import MemoryRelay
@@ -85,7 +86,7 @@ class Interplay:
         self.amending = Amending(
             messages,
             EditHistory(scene.store),
-            MessageTelling(messages, announcer),
+            MessageTelling(messages, announcer, Tombstones(scene.store)),
             lambda _content: None,
             lambda _room_id, user_id: user_id == OWNER,
             lambda ref: removing.remove(ref.room_id, [ref.seq]),

@@ -35,6 +35,7 @@ def test_all_that_counted_it_is_told() -> None:
     assert store.writes == [
         SetPaths(Kind.THREAD, "r:000000000003:e:00000000", {("gone", "4"): 1}),
         SetPaths(Kind.MENTIONS, "r:00000000", {("gone", "4"): 1}),
+        SetPaths(Kind.REMOVED, "r:00000000", {("seqs", "4"): 1}),
     ]
     assert (marked, unpinned) == (["r.3.e"], [MessageRef("r", 4, "e")])
 
