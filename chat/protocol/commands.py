@@ -12,7 +12,7 @@ from chat.protocol.fields import PRESENCE_LIMIT, Ack, Either, Id, Maybe, PageSiz
 class JoinData(Struct, frozen=True, gc=False):
     roomIds: list[Id] | Maybe = UNSET  # noqa: N815
     room_ids: list[Id] | Maybe = UNSET
-    since: dict[str, Position] | Maybe = UNSET
+    since: dict[str, Position] | Maybe | None = UNSET
 
     rooms = Either[list[str]]("roomIds", "room_ids")
 

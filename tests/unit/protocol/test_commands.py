@@ -55,3 +55,9 @@ def test_a_position_is_read_when_a_client_comes_back():
     )
     assert isinstance(command, commands.Join)
     assert command.data.since == {"a": Position("e", 0)}
+
+
+def test_a_join_that_says_there_is_no_place_to_resume_from_is_taken() -> None:
+    command = codec.decode(codec.event_frame("join-chat-rooms", {"roomIds": ["a"], "since": None}))
+    assert isinstance(command, commands.Join)
+    assert command.data.since is None
