@@ -226,9 +226,9 @@ class Dispatcher:
         return page_result(page)
 
     def _get_fate(self, session: Session, command: commands.GetFate) -> dict[str, Any]:
-        self._require(session, command.data.room)
-        fates = self.fates.of(command.data.room, session.user_id, command.data.sent)
-        return {"fates": fates}
+        room_id, sent = command.data.room, command.data.sent
+        self._require(session, room_id)
+        return {"fates": self.fates.of(room_id, session.user_id, sent)}
 
     def _get_presence(self, session: Session, command: commands.GetPresence) -> dict[str, Any]:
         return self.presence.look(session.user_id, session.rooms, command.data.users)

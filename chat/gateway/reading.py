@@ -42,15 +42,17 @@ class Reading:
         """Take `mark-messages-seen`."""
         data = command.data
         room_id, message_id, seq = data.room, data.message, data.number
+        _require_one(seq, message_id)
         is_guest = session.identity.is_guest
         self.membership.require(room_id, session.user_id, is_guest=is_guest)
-        standing = self._marked(room_id, session.user_id, seq, message_id)
+        standing = self.seen.mark(room_id, session.user_id, seq=seq, message_id=message_id)
         return {"roomId": room_id, **told(standing)}
 
     def mark_for(self, user_id: str, room_id: str, seq: int | None, message_id: str | None) -> Standing:
         """Take a mark of a request."""
+        _require_one(seq, message_id)
         self.membership.require(room_id, user_id)
-        return self._marked(room_id, user_id, seq, message_id)
+        return self.seen.mark(room_id, user_id, seq=seq, message_id=message_id)
 
     def get_unread(self, session: Session, _command: commands.GetUnread) -> dict[str, Any]:
         """Take `get-unread-counts`; a guest, who is a member of nothing, is told of the rooms it is in."""
@@ -73,11 +75,6 @@ class Reading:
         change = read_unread(payload)
         self.hub.tell_user_outside(user_id, change.room_id if change.is_new else None, change.frame)
 
-    def _marked(self, room_id: str, user_id: str, seq: int | None, message_id: str | None) -> Standing:
-        if (seq is None) == (message_id is None):
-            raise InvalidRequest("name the message by messageId or by seq, one of them", field="messageId")
-        return self.seen.mark(room_id, user_id, seq=seq, message_id=message_id)
-
     def _counts(self, standings: Mapping[Pair, Standing]) -> dict[str, Any]:
         mentions = {room_id: count for (room_id, _), count in self.mentions(standings).items()}
         rooms = {room_id: standing.unread for (room_id, _), standing in standings.items()}
@@ -87,6 +84,11 @@ class Reading:
     def _standings(self, session: Session, room_ids: Collection[str]) -> dict[str, Standing]:
         found = self.unread.of((room_id, session.user_id) for room_id in room_ids)
         return {room_id: standing for (room_id, _), standing in found.items()}
+
+
+def _require_one(seq: int | None, message_id: str | None) -> None:
+    if (seq is None) == (message_id is None):
+        raise InvalidRequest("name the message by messageId or by seq, one of them", field="messageId")
 
 
 def told(standing: Standing) -> dict[str, int]:

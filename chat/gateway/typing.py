@@ -59,18 +59,19 @@ class Typing:
 
     def act(self, session: Session, command: commands.Typing) -> bool:
         """Take a command of somebody who is known to be a member; False when that has to be looked up."""
-        if not self._membership.is_known(command.data.room, session.user_id):
+        room_id, is_on = command.data.room, command.data.is_on
+        if not self._membership.is_known(room_id, session.user_id):
             return False
-        self._take(session, command)
+        self._take(session, room_id, is_on=is_on)
         if command.ack is not None:
             session.tell(codec.ack_frame(command.ack, {}))
         return True
 
     def act_slowly(self, session: Session, command: commands.Typing) -> dict[str, object]:
         """Take a command; raises NotAMember, RoomNotFound or what the store raises."""
-        room_id, is_guest = command.data.room, session.identity.is_guest
-        self._membership.require(room_id, session.user_id, is_guest=is_guest)
-        self._take(session, command)
+        room_id, is_on = command.data.room, command.data.is_on
+        self._membership.require(room_id, session.user_id, is_guest=session.identity.is_guest)
+        self._take(session, room_id, is_on=is_on)
         return {}
 
     def stop(self, session: Session, room_id: str) -> None:
@@ -100,9 +101,8 @@ class Typing:
             if not known.is_wanted and not known.is_told and now - known.told_at >= EVERY_S:
                 self._forget(place, known)
 
-    def _take(self, session: Session, command: commands.Typing) -> None:
-        room_id = command.data.room
-        if not command.data.is_on:
+    def _take(self, session: Session, room_id: str, *, is_on: bool) -> None:
+        if not is_on:
             self.stop(session, room_id)
             return
         if session.is_closed:  # while its membership was looked up

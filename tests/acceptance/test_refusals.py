@@ -29,6 +29,10 @@ FAULTY = {
     "blank content": ("send-chat-message", {"roomId": "ROOM", "content": " \n"}, "content"),
     "too long content": ("send-chat-message", {"roomId": "ROOM", "content": LONG}, "content"),
     "too many at once": ("get-messages", {"roomId": "ROOM", "limit": 201}, "limit"),
+    "typing of no room": ("chat-typing", {"isTyping": True}, "roomId"),
+    "typing or not": ("chat-typing", {"roomId": "nobodys-room"}, "isTyping"),
+    "seen up to where": ("mark-messages-seen", {"roomId": "nobodys-room"}, "messageId"),
+    "fates of what": ("get-send-fate", {"roomId": "nobodys-room"}, "temp_ids"),
     "foreign reply": ("send-chat-message", {"roomId": "ROOM", "content": "hi", "reply_to": "x"}, "reply_to"),
 }
 
