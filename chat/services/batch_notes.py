@@ -52,10 +52,11 @@ class BatchNotes:
         self._mark(notes)
         if not unwritten:
             return settled
-        held = {id(each) for each, said in telling if _places(said) & unwritten}
+        held = {id(each) for each, said in telling if _places(said) & unwritten.keys()}
         stored = [each for each in settled.stored if id(each) not in held]
         waiting = [each.pending for each in settled.stored if id(each) in held]
-        return settled._replace(stored=stored, waiting=settled.waiting + waiting)
+        turned_away = settled.turned_away or next(filter(None, unwritten.values()), "")
+        return settled._replace(stored=stored, waiting=settled.waiting + waiting, turned_away=turned_away)
 
     def newest(self, bodies: Iterable[bytes]) -> None:
         """Note again what a room's newest messages say: Redis was lost, perhaps between storing and noting."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -12,6 +12,7 @@ from chat.store.base import Exists, Insert, Kind, Missing, Outcome, Raise, Store
 _cursor = msgspec.json.Decoder(Cursor)
 
 Pair = tuple[str, str]  # room, user
+Untaken = dict[Pair, str]  # and what an operator has to mend before, empty when time alone may do
 
 
 def read_cursors(store: Store, pairs: Collection[Pair]) -> dict[Pair, Cursor]:
@@ -30,36 +31,42 @@ def raises(pair: Pair, cursor: Cursor) -> list[Raise]:
     return [Raise(Kind.CURSOR, key, field, value) for field, value in fields if value]
 
 
-def store_cursors(store: Store, cursors: Mapping[Pair, Cursor]) -> set[Pair]:
-    """Raise cursors, making those that are missing; return the pairs that the store could not take now."""
+def store_cursors(store: Store, cursors: Mapping[Pair, Cursor]) -> Untaken:
+    """Raise cursors, making those that are missing; return those that the store could not take now."""
     waiting = dict(cursors)
-    failed: set[Pair] = set()
+    failed: Untaken = {}
+    unmade: Untaken = {}
     for _ in range(2):  # a second time for one that somebody else made in between
         missing, unavailable = _raise_all(store, waiting)
         failed |= unavailable
-        waiting = {pair: waiting[pair] for pair in missing & insert_missing(store, waiting, missing)}
+        unmade = insert_missing(store, waiting, missing)
+        waiting = {pair: waiting[pair] for pair in unmade}
         if not waiting:
             break
-    return failed | waiting.keys()
+    return failed | unmade
 
 
-def insert_missing(store: Store, cursors: Mapping[Pair, Cursor], missing: Collection[Pair]) -> set[Pair]:
-    """Make cursors that are missing; return the pairs for which that did not happen."""
+def insert_missing(store: Store, cursors: Mapping[Pair, Cursor], missing: Collection[Pair]) -> Untaken:
+    """Make cursors that are missing; return those for which that did not happen."""
     if not missing:
-        return set()
+        return {}
     pairs = list(missing)
     inserts = [Insert(Kind.CURSOR, cursor_key(*pair), msgspec.json.encode(cursors[pair])) for pair in pairs]
-    outcomes = zip(pairs, store.write_many(inserts), strict=True)
-    return {pair for pair, outcome in outcomes if isinstance(outcome, Exists | Unavailable)}
+    told = list(zip(pairs, store.write_many(inserts), strict=True))
+    return _untaken(told) | {pair: "" for pair, outcome in told if isinstance(outcome, Exists)}
 
 
-def _raise_all(store: Store, cursors: Mapping[Pair, Cursor]) -> tuple[set[Pair], set[Pair]]:
+def _raise_all(store: Store, cursors: Mapping[Pair, Cursor]) -> tuple[set[Pair], Untaken]:
     """Return the pairs that have no cursor, and those that the store could not take."""
     writes = [(pair, write) for pair, cursor in cursors.items() for write in raises(pair, cursor)]
     outcomes = store.write_many([write for _, write in writes])
     told = list(_told(writes, outcomes))
     missing = {pair for pair, outcome in told if isinstance(outcome, Missing)}
-    return missing, {pair for pair, outcome in told if isinstance(outcome, Unavailable)}
+    return missing, _untaken(told)
+
+
+def _untaken(told: Iterable[tuple[Pair, Outcome]]) -> Untaken:
+    return {pair: outcome.to_mend for pair, outcome in told if isinstance(outcome, Unavailable)}
 
 
 def _told(writes: Sequence[tuple[Pair, Raise]], outcomes: Sequence[Outcome]) -> Iterator[tuple[Pair, Outcome]]:

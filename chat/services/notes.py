@@ -15,7 +15,7 @@ import msgspec
 from chat.model.ids import MessageRef
 from chat.model.mentions import mentions_key
 from chat.model.threads import parent_of, thread_key
-from chat.store.base import Exists, Insert, JsonPath, Kind, Missing, SetPaths, Store, Unavailable
+from chat.store.base import Exists, Insert, JsonPath, Kind, Missing, Outcome, SetPaths, Store, Unavailable
 
 TRIES = 3  # a document is missing, is made by somebody else, and is there
 Place = tuple[Kind, str]
@@ -88,25 +88,30 @@ def notes_of(messages: Iterable[Said]) -> Notes:
     return notes
 
 
-def write_down(store: Store, sets: Mapping[Place, Sets]) -> set[Place]:
+def write_down(store: Store, sets: Mapping[Place, Sets]) -> dict[Place, str]:
     """Write notes down in one round trip, and one more for documents that are new; return what has to wait.
 
-    Never raises; what the store refuses for good is no loss of a message, and is let go.
+    With it what an operator has to mend before, empty when time alone may do. Never raises; what the store refuses
+    for good is no loss of a message, and is let go.
     """
     waiting = dict(sets)
-    unavailable: set[Place] = set()
+    unavailable: dict[Place, str] = {}
     for _ in range(TRIES):
         if not waiting:
             break
         writes = [SetPaths(kind, key, paths) for (kind, key), paths in waiting.items()]
         told = list(zip(waiting, store.write_many(writes), strict=True))
-        unavailable |= {place for place, outcome in told if isinstance(outcome, Unavailable)}
+        unavailable |= _unavailable(told)
         missing = [place for place, outcome in told if isinstance(outcome, Missing)]
         inserts = [Insert(kind, key, _document(waiting[kind, key])) for kind, key in missing]
         made = list(zip(missing, store.write_many(inserts), strict=True)) if missing else []
-        unavailable |= {place for place, outcome in made if isinstance(outcome, Unavailable)}
+        unavailable |= _unavailable(made)
         waiting = {place: waiting[place] for place, outcome in made if isinstance(outcome, Exists)}
-    return unavailable | waiting.keys()
+    return unavailable | dict.fromkeys(waiting.keys() - unavailable.keys(), "")
+
+
+def _unavailable(told: Iterable[tuple[Place, Outcome]]) -> dict[Place, str]:
+    return {place: outcome.to_mend for place, outcome in told if isinstance(outcome, Unavailable)}
 
 
 def _document(paths: Sets) -> bytes:

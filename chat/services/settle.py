@@ -17,7 +17,7 @@ from chat.model.cursor import Cursor, cursor_key
 from chat.model.events import document
 from chat.model.ids import message_id
 from chat.model.message import MessageFailure, message_key
-from chat.services.cursors import Pair, insert_missing, store_cursors
+from chat.services.cursors import Pair, Untaken, insert_missing, store_cursors
 from chat.store.base import (
     Exists,
     Insert,
@@ -96,7 +96,8 @@ def settle(store: Store, batch: Sequence[Pending]) -> Settled:
     raised = list(zip(raises, outcomes[len(inserts) :], strict=False))  # behind them are the cursors' outcomes
     held_back = {each.key for each, outcome in raised if isinstance(outcome, Unavailable)}
     unmoved = _not_moved(store, sent, outcomes[len(inserts) + len(raises) :])
-    settled = Settled([], [], [], _turned_away(outcomes), _unknown_rooms(raised))
+    turned_away = next(filter(None, (*_to_mend(outcomes), *unmoved.values())), "")
+    settled = Settled([], [], [], turned_away, _unknown_rooms(raised))
     for each, body, outcome in zip(batch, bodies, outcomes, strict=False):
         message = each.message
         if message.room_id in held_back or (message.room_id, message.sender_id) in unmoved:
@@ -131,9 +132,8 @@ def _body_of(message: OutboxMessage) -> bytes:
     return document(message_id(message.room_id, message.seq, message.epoch), message.seq, message.members)
 
 
-def _turned_away(outcomes: Sequence[Outcome]) -> str:
-    reasons = (each.reason for each in outcomes if isinstance(each, Unavailable) and each.is_misconfigured)
-    return next(reasons, "")
+def _to_mend(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    return (each.to_mend for each in outcomes if isinstance(each, Unavailable))
 
 
 def _raises(batch: Sequence[Pending]) -> Iterator[Raise]:
@@ -154,7 +154,7 @@ def _sent(batch: Sequence[Pending]) -> dict[Pair, Cursor]:
     return {pair: Cursor(read_seq=seq) for pair, seq in last.items()}
 
 
-def _not_moved(store: Store, sent: Mapping[Pair, Cursor], outcomes: Sequence[Outcome]) -> set[Pair]:
+def _not_moved(store: Store, sent: Mapping[Pair, Cursor], outcomes: Sequence[Outcome]) -> Untaken:
     """Make the cursors that were missing; return those that the store could not take yet.
 
     Their messages wait too: a stored message of one's own is never counted as unread, whatever Redis loses.
@@ -162,8 +162,8 @@ def _not_moved(store: Store, sent: Mapping[Pair, Cursor], outcomes: Sequence[Out
     told = list(zip(sent, outcomes, strict=True))
     missing = {pair for pair, outcome in told if isinstance(outcome, Missing)}
     met = insert_missing(store, sent, missing)
-    again = store_cursors(store, {pair: sent[pair] for pair in met}) if met else set()
-    return again | {pair for pair, outcome in told if isinstance(outcome, Unavailable)}
+    again = store_cursors(store, {pair: sent[pair] for pair in met}) if met else {}
+    return again | {pair: outcome.to_mend for pair, outcome in told if isinstance(outcome, Unavailable)}
 
 
 def _unknown_rooms(raised: Sequence[tuple[Raise, Outcome]]) -> tuple[str, ...]:

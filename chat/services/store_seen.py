@@ -91,7 +91,8 @@ class StoreSeen:
         failed = store_cursors(self._store, capped)
         # What the store does not have yet may be lost, and its number given again: that is not read then. So
         # a cursor beyond stays marked until the message is stored. A room that is gone needs no cursor.
-        done = {pair for pair in wanted if pair not in capped or wanted[pair] == capped[pair]} - failed
+        done = {pair for pair in wanted if pair not in capped or wanted[pair] == capped[pair]}
+        done -= failed.keys()
         if done:
             self._on_read([(*pair, wanted[pair].read_seq) for pair in done])
         return {f"{room_id} {user_id}" for room_id, user_id in done}

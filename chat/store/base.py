@@ -126,6 +126,11 @@ class Unavailable:
     reason: str
     is_misconfigured: bool = False
 
+    @property
+    def to_mend(self) -> str:
+        """What an operator has to mend; empty when time alone may do."""
+        return self.reason if self.is_misconfigured else ""
+
 
 Write: TypeAlias = Insert | Raise | SetPaths
 Outcome: TypeAlias = Written | Exists | Missing | Refused | Unavailable

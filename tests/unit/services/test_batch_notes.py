@@ -17,11 +17,12 @@ class MemoryStore:
 
     def __init__(self, *away: str) -> None:
         self.away = away
+        self.fault = Unavailable("down")
         self.writes: list[SetPaths] = []
 
     def write_many(self, writes: Sequence[Write]) -> list[Outcome]:
         self.writes += [each for each in writes if isinstance(each, SetPaths)]
-        return [Unavailable("down") if each.kind in self.away else Written(1) for each in writes]
+        return [self.fault if each.kind in self.away else Written(1) for each in writes]
 
 
 class Scene:
@@ -82,6 +83,13 @@ def test_only_what_is_not_noted_waits() -> None:
     reply = stored(6, reply_to="r.3.e")
     found = scene.notes(settled(plain, named, reply))
     assert (found.stored, found.waiting) == ([plain, named], [reply.pending])
+
+
+def test_what_an_operator_has_to_mend_is_told_with_the_messages_that_wait_for_it() -> None:
+    scene = Scene("thread")
+    scene.store.fault = Unavailable("a collection is missing", is_misconfigured=True)
+    found = scene.notes(settled(stored(6, reply_to="r.3.e")))
+    assert (found.stored, found.turned_away) == ([], "a collection is missing")
 
 
 def test_a_rooms_newest_messages_are_noted_again_as_well_as_can_be() -> None:

@@ -26,7 +26,7 @@ def note(store: SqliteStore, seq: int, *named: str, room_id: str = "r", deleted_
     told = {"room_id": room_id, "seq": seq, "deleted_at": deleted_at, "metadata": {"mentions": list(named)}}
     message = said_by(json.dumps(told).encode())
     assert message is not None
-    assert write_down(store, notes_of([message]).sets) == set()
+    assert write_down(store, notes_of([message]).sets) == {}
 
 
 def standing(read_seq: int, last_seq: int) -> Standing:

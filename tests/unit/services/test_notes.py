@@ -71,7 +71,7 @@ def test_notes_add_to_each_other_in_any_order(store: SqliteStore) -> None:
     first, second = notes_of([said(4, reply_to="r.3.e")]).sets, notes_of([said(5, reply_to="r.3.e")]).sets
     gone = notes_of([said(4, reply_to="r.3.e", deleted_at="now")]).sets
     for sets in (gone, first, second, first):
-        assert write_down(store, sets) == set()
+        assert write_down(store, sets) == {}
     document = store.get(*THREAD)
     assert document is not None
     assert json.loads(document.body) == {"gone": {"4": 1}, "replies": {"4": 1, "5": 1}}
@@ -96,7 +96,7 @@ class Scripted:
 
 def test_a_document_that_somebody_else_makes_meanwhile_is_added_to() -> None:
     store: Any = Scripted([Missing()], [Exists(b"{}")], [Written(1)])
-    assert write_down(store, {THREAD: {("replies", "4"): 1}}) == set()
+    assert write_down(store, {THREAD: {("replies", "4"): 1}}) == {}
     assert store.sorts[1] == [Insert]
 
 
@@ -111,4 +111,4 @@ def test_a_document_that_somebody_else_makes_meanwhile_is_added_to() -> None:
 )
 def test_what_the_store_can_not_take_now_is_told(batches: list[list[Outcome]], waits: bool) -> None:
     store: Any = Scripted(*batches)
-    assert write_down(store, {THREAD: {("replies", "4"): 1}}) == ({THREAD} if waits else set())
+    assert write_down(store, {THREAD: {("replies", "4"): 1}}) == ({THREAD: ""} if waits else {})

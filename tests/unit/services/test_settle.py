@@ -109,6 +109,18 @@ def test_what_an_operator_has_to_mend_is_told_when_the_store_turns_a_message_awa
     assert settle(store_where(Unavailable("down")), [pending()]).turned_away == ""  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("is_made", [False, True])
+def test_what_an_operator_has_to_mend_is_told_when_a_cursor_is_turned_away(is_made: bool) -> None:
+    def answer(write: Write) -> Outcome:
+        if write.kind is not Kind.CURSOR:
+            return Written(1)
+        return Missing() if isinstance(write, Raise) and not is_made else Unavailable("no copies", True)
+
+    settled = settle(ScriptedStore(answer), [pending()])  # type: ignore[arg-type]
+
+    assert (settled.waiting, settled.turned_away) == ([pending()], "no copies")
+
+
 def test_a_room_whose_last_seq_could_not_be_told_waits_and_the_others_do_not() -> None:
     def answer(write: Write) -> Outcome:
         return Unavailable("down") if isinstance(write, Raise) and write.key == "a" else Written(1)
