@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from chat.errors import StoreUnavailable
+from chat.errors import StoreMisconfigured, StoreUnavailable
 from chat.store.couchbase.native import Background, native_lock
 from chat.store.couchbase.session import Session
 
@@ -55,7 +55,10 @@ class Connection:
         self._silent_since = None
 
     def note_silence(self) -> None:
-        """Nobody answered a whole call; after a while of nothing else, connect anew beside the old session."""
+        """Nobody answered a whole call; after a while of nothing else, connect anew beside the old session.
+
+        A bucket that is gone, or a password that was changed, is silence to the SDK: only a new login is told.
+        """
         now = time.monotonic()
         if self._silent_since is None:
             self._silent_since = now
@@ -92,7 +95,8 @@ class Connection:
 
     def _begin(self) -> Background[Session]:
         with self._lock:
-            if self._opening is None:
+            # one that was quick is over before its name here is set, and would stay for ever
+            if self._opening is None or self._opening.is_done:
                 self._opening = Background(self._connect)
             return self._opening
 
@@ -101,16 +105,21 @@ class Connection:
             session = self._open()
         except StoreUnavailable as exc:
             self._failure, self._failed_at = exc, time.monotonic()
+            if isinstance(exc, StoreMisconfigured):
+                self._replace(None)  # silent for the same reason, which its calls would never say
             raise
         finally:
             self._opening = None
-        old, self._session = self._session, session
         self._failure = None
-        if old is not None:
-            _close(old)
+        self._replace(session)
         if self._is_closed:
             _close(session)
         return session
+
+    def _replace(self, session: Session | None) -> None:
+        old, self._session = self._session, session
+        if old is not None:
+            _close(old)
 
 
 def _close(session: Session) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from chat.errors import StoreMisconfigured, StoreUnavailable
 from chat.store.couchbase.connection import Connection
-from chat.store.couchbase.native import native_lock
+from chat.store.couchbase.native import Background, native_lock
 from tests.support.wait import eventually
 
 
@@ -151,6 +151,43 @@ def test_a_reopening_that_fails_leaves_the_old_session(monkeypatch: pytest.Monke
 
     assert connection.session("get", soon()) is first
     assert opener.closed == []
+
+
+def test_a_reopening_that_is_turned_away_ends_the_old_session_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chat.store.couchbase.connection.TRY_AGAIN_S", 0.0)
+    opener = Opener()
+    connection = Connection(opener, reopen_after_s=0)
+    connection.session("get", soon())
+    opener.fault = StoreMisconfigured("connect", "there is no such bucket")
+    connection.note_silence()
+    connection.note_silence()
+    eventually(lambda: opener.closed == [0])
+
+    with pytest.raises(StoreMisconfigured, match="there is no such bucket"):
+        connection.session("get", soon())
+    opener.fault = None  # mended
+    assert connection.session("get", soon()) is opener.made[1]
+
+
+def test_it_is_tried_again_when_the_last_try_was_over_before_anybody_looked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Quick(Background[Any]):
+        """A thread that is scheduled at once, and done."""
+
+        def __init__(self, call: Callable[[], Any]) -> None:
+            super().__init__(call)
+            self.join()
+
+    monkeypatch.setattr("chat.store.couchbase.connection.Background", Quick)
+    monkeypatch.setattr("chat.store.couchbase.connection.TRY_AGAIN_S", 0.0)
+    opener = Opener()
+    opener.fault = StoreMisconfigured("connect", "the certificate can't be read")
+    connection = Connection(opener)
+    with pytest.raises(StoreMisconfigured):
+        connection.session("get", soon())
+    opener.fault = None
+    assert connection.session("get", soon()) is opener.made[0]
 
 
 def test_a_closed_connection_opens_nothing() -> None:
