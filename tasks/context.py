@@ -21,6 +21,7 @@ from chat.broker.marks import Askings, Marks, Recounts, threads, unstored
 from chat.broker.outbox import Outbox
 from chat.broker.push_news import NewsOfBatches
 from chat.broker.reading import RedisReading
+from chat.broker.store_fault import StoreFault
 from chat.broker.unread_counters import UnreadCounters
 from chat.broker.wake import DrainLease
 from chat.services.batch_notes import BatchNotes
@@ -70,6 +71,11 @@ class WorkContext:
     def recount(self) -> Recount:
         """Return a run that brings the counters up to date."""
         return Recount(self.recounts, self.counters, self.unread, self.sizes, self.recount_lease)
+
+    @property
+    def store_fault(self) -> StoreFault:
+        """Where it is noted what an operator has to mend."""
+        return StoreFault(self.client)
 
     @property
     def policy(self) -> DrainPolicy:

@@ -32,7 +32,14 @@ def drain() -> None:
         parts = (context.outbox, context.store, context.lease, context.policy)
         notes = context.batch_notes()
         after = partial(_after_batch, notes)
-        drain_run = Drain(*parts, patience=context.patience, told=context.told, on_settled=after, note=notes)
+        drain_run = Drain(
+            *parts,
+            patience=context.patience,
+            told=context.told,
+            on_settled=after,
+            on_turned_away=context.store_fault.note,
+            note=notes,
+        )
         is_unfinished = drain_run.run()
     except BrokerUnavailable as exc:
         log.warning("drain-interrupted", extra={"error": str(exc), "action": "the next wake-up goes on"})

@@ -92,6 +92,7 @@ WORK_STATS = "chat:stats:work"  # hash of counters that workers keep: `store_rou
 MEMBERS_CHANNEL = (
     "chat:members"  # pub/sub, heard by every server: who is in which room now, and who is not any more
 )
+STORE_FAULT = "chat:store:fault"  # string: why no message can be stored before an operator mends it; 10 s
 NODES = "chat:nodes"  # hash node id -> what that server holds, as JSON; rows older than 10 min are dropped
 
 

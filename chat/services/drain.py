@@ -67,6 +67,7 @@ class Drain:
         told: Told | None = None,
         sleep: Callable[[float], None] = time.sleep,
         on_settled: Callable[[set[str]], None] = lambda _: None,
+        on_turned_away: Callable[[str], None] = lambda _: None,
         note: Callable[[Settled], Settled] = lambda settled: settled,
     ) -> None:
         self._outbox = outbox
@@ -77,6 +78,7 @@ class Drain:
         self._told = told or Told()
         self._sleep = sleep
         self._on_settled = on_settled  # called with the rooms of each batch: their unread counts have changed
+        self._on_turned_away = on_turned_away  # called with what an operator has to mend, at each try until then
         self._note = note  # called with each batch before it is confirmed: what else the store has to know
         self._take_limit = FIRST_TAKE
         self._is_more_waiting = False
@@ -184,6 +186,7 @@ class Drain:
         if settled.turned_away:
             told = {"waiting": len(settled.waiting), "reason": settled.turned_away}
             log.error("store-misconfigured", extra={**told, "action": "wait until it is mended"})
+            self._on_turned_away(settled.turned_away)
         elif settled.waiting:
             log.warning("store-unavailable", extra={"waiting": len(settled.waiting), "action": "try again"})
         return settled

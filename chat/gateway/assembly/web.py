@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import redis
 from flask import Blueprint, Flask
 
 from chat import bootstrap
 from chat.broker.client import translated
+from chat.broker.store_fault import StoreFault
+from chat.errors import BrokerUnavailable, StoreError
 from chat.gateway.assembly.ground import Ground
 from chat.gateway.assembly.limits import connection_limits
 from chat.gateway.assembly.parts import Parts
@@ -18,6 +21,7 @@ from chat.gateway.lobby import Lobby
 from chat.gateway.rest import me, members, messages, pins, presence, reading, rooms, threads
 from chat.gateway.routes import create_app
 from chat.gateway.stats import Readiness, Stats
+from chat.store.base import Store
 
 
 def app_of(parts: Parts, lobby: Lobby, heartbeat: Heartbeat, stats: Stats) -> Flask:
@@ -54,8 +58,16 @@ def _probes_of(ground: Ground) -> dict[str, Callable[[], object]]:
     return {
         "redis": lambda: _ping(client),
         "broker": lambda: _ping(task_broker),
-        "store": ground.store.ping,
+        "store": lambda: _ask_store(ground.store, StoreFault(client)),
     }
+
+
+def _ask_store(store: Store, fault: StoreFault) -> None:
+    """Read, and ask whether drains can write; Redis has a probe of its own."""
+    store.ping()
+    with suppress(BrokerUnavailable):
+        if reason := fault.told():
+            raise StoreError(reason)
 
 
 def _ping(client: redis.Redis) -> None:

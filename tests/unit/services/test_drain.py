@@ -116,10 +116,20 @@ class Run:
         patience: Patience | None = None,
         told: Told | None = None,
     ) -> None:
+        self.turned_away: list[str] = []
         self.outbox, self.store, self.lease = outbox, store or MemoryStore(), lease or Lease()
         self.sleeps: list[float] = []
         adapter: Any = self.store
-        drain = Drain(outbox, adapter, self.lease, policy, patience=patience, told=told, sleep=self.sleeps.append)
+        drain = Drain(
+            outbox,
+            adapter,
+            self.lease,
+            policy,
+            patience=patience,
+            told=told,
+            sleep=self.sleeps.append,
+            on_turned_away=self.turned_away.append,
+        )
         self.is_unfinished = drain.run()
 
 
@@ -245,6 +255,7 @@ def test_nothing_is_given_up_while_an_operator_has_to_mend_the_store(caplog: pyt
 
     assert (run.outbox.retracted, run.outbox.confirmed) == ([], [1, 2])
     assert [record.message for record in caplog.records] == ["store-misconfigured"] * 5
+    assert run.turned_away == ["down"] * 5
 
 
 def test_the_time_a_store_was_misconfigured_counts_for_no_message() -> None:
