@@ -14,11 +14,12 @@ from config.couchbase_url import CouchbaseAddress
 from config.env import SettingError
 from config.settings import StoreSettings, load_settings
 
+INTERRUPTED = 130  # as shells count: 128 and SIGINT
 READ = ("STORE_URL", "STORE_DURABILITY", "DATA_DIR")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; 1 when something was found wanting, 2 when it could not be done."""
+    """Run the command; 1 when something was found wanting, 2 when it could not be done, 130 after Ctrl-C."""
     asked = _parser().parse_args(arguments)
     try:
         settings = store_settings(os.environ)
@@ -29,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
                 return check(settings, is_quiet=asked.quiet)
             case _:
                 return copy_all(asked.source, asked.target, settings.durability, may_overwrite=asked.overwrite)
+    except KeyboardInterrupt:
+        print(f"{asked.verb} interrupted; start it again as it was, it goes on from there", file=sys.stderr)
+        return INTERRUPTED
     except SettingError as fault:
         print(fault, file=sys.stderr)
     except ChatError as fault:

@@ -7,7 +7,6 @@ allowed to. Between them (7.0 to 7.5) a scope of ours can't be listed.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -29,7 +28,7 @@ from config.couchbase_url import CouchbaseAddress
 
 SCAN_TIMEOUT = timedelta(hours=12)  # for a whole bucket, on slow disks
 OWN = "~"  # keys of documents that the adapter tries the cluster with; no id begins so
-VIEW = "keys"
+DESIGN, VIEW = "chat_copy", "keys"  # one name: what a killed run leaves is the next one's, which takes it away
 MAP = "function (doc, meta) { var end = meta.id.indexOf(':'); if (end > 0) emit(meta.id.slice(0, end), null); }"
 TEMPORARY = DesignDocumentNamespace.DEVELOPMENT
 
@@ -110,13 +109,12 @@ def _can_scan(bucket: Any, scope: str | None) -> bool:
 @contextmanager
 def _view(bucket: Any) -> Iterator[str]:
     manager = bucket.view_indexes()
-    design = f"chat_copy_{uuid.uuid4().hex[:8]}"
-    manager.upsert_design_document(DesignDocument(design, {VIEW: View(map=MAP)}), TEMPORARY)
+    manager.upsert_design_document(DesignDocument(DESIGN, {VIEW: View(map=MAP)}), TEMPORARY)
     try:
-        yield design
+        yield DESIGN
     finally:
         with suppress(DesignDocumentNotFoundException):
-            manager.drop_design_document(design, TEMPORARY)
+            manager.drop_design_document(DESIGN, TEMPORARY)
 
 
 def _told(address: CouchbaseAddress, exc: CouchbaseException) -> StoreError:

@@ -87,19 +87,46 @@ def test_everything_is_the_same_when_it_went_to_couchbase_and_back(
         assert len(documents(other)) == MESSAGES + len(Kind) - 1
 
 
-def test_a_copy_ends_right_when_it_was_killed_in_the_middle(
-    file_url: str, couchbase_bucket: MockBucket, target: Store
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, ""),
+        (signal.SIGINT, 130, "copy interrupted; start it again as it was, it goes on from there"),
+    ],
+)
+def test_a_copy_ends_right_when_it_was_stopped_in_the_middle(
+    file_url: str, couchbase_bucket: MockBucket, target: Store, how: signal.Signals, code: int, said: str
 ) -> None:
-    killed = start("copy", file_url, couchbase_bucket.url)
+    stopped = start("copy", file_url, couchbase_bucket.url)
     eventually(lambda: target.get(Kind.MESSAGE, f"room~{MESSAGES // 4:012}"), TIMEOUT_S, every_s=0.005)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    stopped.send_signal(how)
+    _, errors = stopped.communicate(timeout=TIMEOUT_S)
+    assert (stopped.returncode, errors.splitlines()[1:]) == (code, [said] if said else [])  # below the bar
     done = len(documents(target))
     assert 0 < done < MESSAGES
     said = run("copy", file_url, couchbase_bucket.url)
     assert f"{done} there already" in said
     with closing(open_store(file_url)) as source:
         assert documents(source) == documents(target)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_copy_back_ends_right_and_leaves_nothing_behind_when_it_was_stopped_in_the_middle(
+    tmp_path: Path, couchbase_bucket: MockBucket, target: Store, how: signal.Signals
+) -> None:
+    fill(target)
+    back_url = f"sqlite:///{tmp_path}/back.db"
+    with closing(open_store(back_url)) as back:
+        stopped = start("copy", couchbase_bucket.url, back_url)
+        some = [f"room~{n:012}" for n in range(0, MESSAGES, MESSAGES // 20)]
+        eventually(lambda: back.get_many(Kind.MESSAGE, some), TIMEOUT_S, every_s=0.005)
+        stopped.send_signal(how)
+        stopped.communicate(timeout=TIMEOUT_S)
+        assert 0 < len(documents(back)) < MESSAGES
+        assert "the same documents are in both" in run("copy", couchbase_bucket.url, back_url)
+        assert documents(back) == documents(target)
+    designs = couchbase_bucket.mock.get(f"/pools/default/buckets/{couchbase_bucket.name}/ddocs")
+    assert b"chat_copy" not in designs
 
 
 def test_a_copy_goes_on_when_the_cluster_fails_for_a_while(
