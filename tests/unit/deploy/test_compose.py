@@ -201,6 +201,16 @@ def test_the_balancer_is_believed_and_nobody_else() -> None:
     assert f"web:{settings('web').web.port}" in (DEPLOY / "haproxy.cfg").read_text()
 
 
+def test_a_store_that_is_away_leaves_somebody_to_chat_with() -> None:
+    lines = [line.strip() for line in (DEPLOY / "haproxy.cfg").read_text().splitlines()]
+    ready, alive = lines.index("backend web"), lines.index("backend alive")
+    assert "use_backend alive if { nbsrv(web) eq 0 }" in lines
+    assert lines.index("option httpchk GET /readyz", ready) < alive < lines.index("option httpchk GET /healthz")
+    servers = [line.split()[2:] for line in lines if line.startswith("server-template")]
+    assert len(servers) == 2
+    assert servers[0] == servers[1]
+
+
 def test_redis_keeps_everything_it_is_told() -> None:
     line = " ".join(command("redis"))
     for flag in ("--appendonly yes", "--appendfsync everysec", "--maxmemory-policy noeviction"):
