@@ -13,6 +13,7 @@ from couchbase.exceptions import (
     CouchbaseException,
     FeatureUnavailableException,
     ScopeAlreadyExistsException,
+    ScopeNotFoundException,
     UnsupportedOperation,
 )
 
@@ -28,7 +29,7 @@ from config.couchbase_url import CouchbaseAddress
 DEFAULT_SCOPE = "_default"  # every bucket has it
 USABLE_WITHIN_S = 30.0  # each node hears of a new collection by itself
 ASK_EVERY_S = 0.2
-KEY = "~setup~"  # no id has a tilde
+KEYS = tuple(f"~setup~{n}" for n in range(32))  # so many that each node has some; no id has a tilde
 # With the bucket open, a "bucket not found" is the answer of a server that has no such page.
 NO_COLLECTIONS = (BucketNotFoundException, FeatureUnavailableException, UnsupportedOperation)
 
@@ -44,19 +45,26 @@ def make_collections(
     Raises: StoreUnavailable, StoreMisconfigured.
     """
     cluster, bucket = open_bucket(address, timeouts)
+    deadline = time.monotonic() + within_s
     with closing(cluster):
         manager = bucket.collections()
         if scope != DEFAULT_SCOPE:
             is_new = _made(lambda: manager.create_scope(scope), ScopeAlreadyExistsException)
             yield f"scope {scope}: {_told(is_new)}"
-        news = {kind: _make_collection(manager, scope, kind) for kind in Kind}
-        _await_usable(bucket, scope, timeouts.operation_s, time.monotonic() + within_s)
+        news = {kind: _make_collection(manager, scope, kind, deadline) for kind in Kind}
+        _await_usable(bucket, scope, timeouts.operation_s, deadline)
         for kind, is_new in news.items():
             yield f"collection {kind}: {_told(is_new)}"
 
 
-def _make_collection(manager: Any, scope: str, kind: Kind) -> bool:
-    return _made(lambda: manager.create_collection(scope, kind.value), CollectionAlreadyExistsException)
+def _make_collection(manager: Any, scope: str, kind: Kind, deadline: float) -> bool:
+    while True:
+        try:
+            return _made(lambda: manager.create_collection(scope, kind.value), CollectionAlreadyExistsException)
+        except StoreMisconfigured as exc:  # another node is asked than the one that made the scope
+            if not isinstance(exc.__cause__, ScopeNotFoundException) or time.monotonic() > deadline:
+                raise
+            time.sleep(ASK_EVERY_S)
 
 
 def _made(make: Callable[[], object], exists: type[CouchbaseException]) -> bool:
@@ -76,7 +84,7 @@ def _made(make: Callable[[], object], exists: type[CouchbaseException]) -> bool:
 def _await_usable(bucket: Any, scope: str, timeout_s: float, deadline: float) -> None:
     flight = Flight(Keyspace(bucket, scope), Durability())
     while True:
-        landings = flight.fly([Read(kind, KEY) for kind in Kind], timeout_s)
+        landings = flight.fly([Read(kind, key) for kind in Kind for key in KEYS], timeout_s)
         faults = [each for each in landings if isinstance(each, Exception) and not isinstance(each, ABSENT)]
         if not faults:
             return

@@ -12,6 +12,7 @@ from couchbase.exceptions import (
     CouchbaseException,
     DocumentNotFoundException,
     ScopeAlreadyExistsException,
+    ScopeNotFoundException,
     UnAmbiguousTimeoutException,
 )
 
@@ -32,6 +33,7 @@ class Cluster:
         self.calls: list[tuple[str, ...]] = []
         self.faults = faults
         self.unusable = 0  # how many looks at the collections fail before one comes through
+        self.unaware = 0  # how often the new scope is not known yet
         self.is_closed = False
 
     def collections(self) -> Cluster:
@@ -52,15 +54,21 @@ class Cluster:
         return self
 
     def get_multi(self, keys: list[str], _: object) -> Any:
+        assert len(keys) > 20, "each node has to be asked"
         self.unusable -= 1
-        fault = UnAmbiguousTimeoutException() if self.unusable >= 0 else DocumentNotFoundException()
-        return type("Answer", (), {"exceptions": dict.fromkeys(keys, fault), "results": {}})()
+        faults: dict[str, CouchbaseException] = dict.fromkeys(keys, DocumentNotFoundException())
+        if self.unusable >= 0:
+            faults[keys[-1]] = UnAmbiguousTimeoutException()  # its node is the last to hear
+        return type("Answer", (), {"exceptions": faults, "results": {}})()
 
     def close(self) -> None:
         self.is_closed = True
 
     def _answer(self, name: str, *words: str) -> None:
         self.calls.append((name, *words))
+        if name == "create_collection" and self.unaware > 0:
+            self.unaware -= 1
+            raise ScopeNotFoundException()
         if name in self.faults:
             raise self.faults[name]
 
@@ -102,6 +110,15 @@ def test_one_waits_until_the_collections_can_be_used_when_nodes_hear_of_them_lat
     cluster.unusable = 3 * len(KINDS)
     assert len(list(make_collections(ADDRESS, "talk"))) == 1 + len(KINDS)
     assert cluster.unusable < 0
+
+
+def test_one_waits_until_the_new_scope_is_known_when_nodes_hear_of_it_late(connected: Any) -> None:
+    cluster = connected(Cluster())
+    cluster.unaware = 3
+    assert len(list(make_collections(ADDRESS, "talk"))) == 1 + len(KINDS)
+    cluster.unaware = 10**6
+    with pytest.raises(StoreMisconfigured, match="the scope is missing"):
+        list(make_collections(ADDRESS, "talk", within_s=0.05))
 
 
 def test_one_is_told_when_the_collections_do_not_become_usable(connected: Any) -> None:
