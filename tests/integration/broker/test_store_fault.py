@@ -16,4 +16,4 @@ def test_a_fault_is_told_until_nobody_notes_it_any_more(client: redis.Redis) -> 
     fault.note("the bucket »chat« is missing")
 
     assert fault.told() == "the bucket »chat« is missing"
-    assert 0 < client.pttl(keys.STORE_FAULT) <= TOLD_S * 1000  # type: ignore[operator]
+    assert 0 < client.pttl(keys.STORE_FAULT) <= TOLD_S * 1000
