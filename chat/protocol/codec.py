@@ -6,6 +6,7 @@ the `ack` and the field for its error.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -69,7 +70,7 @@ def error_body(error: ChatError) -> dict[str, Any]:
     """Return an error as clients see it; the cause of an internal one stays inside."""
     body: dict[str, Any] = {"code": error.code, "message": error.message, "field": error.field}
     if isinstance(error, RateLimited):
-        body["retryAfter"] = round(error.retry_after_s, 3)
+        body["retryAfter"] = math.ceil(error.retry_after_s * 1000) / 1000  # never too early
     return body
 
 

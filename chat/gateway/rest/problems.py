@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import msgspec
 from flask import Flask, Response
@@ -49,7 +50,7 @@ def _of_chat_error(error: ChatError) -> Response:
         log.warning("request-failed", extra={"error": str(error)})
     response = problem(status, error.code, error.message, error.field)
     if isinstance(error, RateLimited):
-        response.headers["Retry-After"] = str(max(1, round(error.retry_after_s)))
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
