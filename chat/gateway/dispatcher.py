@@ -114,7 +114,8 @@ class Dispatcher:
         """Act on a command that needs no waiting; return False for one that does."""
         try:
             if type(command) is commands.Send:
-                if not self.membership.is_known(command.data.room, session.user_id):
+                is_known = self.membership.is_known(command.data.room, session.user_id)
+                if not is_known or self.sending.rate.must_ask(session.user_id):
                     return False
                 self._pass_to_sending(session, command)
             elif type(command) is commands.Heartbeat:
@@ -158,6 +159,7 @@ class Dispatcher:
         self.membership.require(
             command.data.room, session.user_id, is_guest=session.identity.is_guest, makes_room=True
         )
+        self.sending.rate.ask(session.user_id)
         self._pass_to_sending(session, command)
 
     def _pass_to_sending(self, session: Session, command: commands.Send) -> None:

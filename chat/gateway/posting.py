@@ -36,6 +36,7 @@ class Posting:
         Raises: InvalidRequest, RateLimited, OutboxFull, BrokerUnavailable, StoreUnavailable, RoomNotFound.
         """
         draft = self.drafting.draft(outgoing, identity.user_id, identity.name)
+        self.rate.ask(identity.user_id)
         self.rate.take(identity.user_id)
         answer: AsyncResult = AsyncResult()
         self.accept.submit(draft, answer.set)

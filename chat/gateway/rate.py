@@ -50,6 +50,13 @@ class UserRate:
         self._paid_until: dict[str, float] = {}
         self._prune_at = PRUNE_AT
 
+    def must_ask(self, _user_id: str) -> bool:
+        """Tell whether `ask` is due: never, a process by itself has nobody to ask."""
+        return False
+
+    def ask(self, user_id: str) -> None:
+        """Ask nobody; see `SharedRate`."""
+
     def take(self, user_id: str) -> None:
         """Pay for one message; raises RateLimited with the time after which it would be taken."""
         if not self._per_s:

@@ -1,16 +1,18 @@
 """A user's message rate over all servers: each enforces the whole limit by itself, and they share what was spent.
 
 While there is one server, nothing is shared. With several, what users sent is told to Redis every `SHARE_EVERY_S`,
-off the accept path, and a user who is over the limit in sum is stopped on each of them. What passes until then is
-at most the limit times the number of servers for that long.
+off the accept path, and a user who is over the limit in sum is stopped on each of them. Whoever sends more than a
+few messages in that time waits for the answer (`must_ask`, `ask`), so that each server lets through no more than
+those few beyond the limit, however the user floods.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gevent
 
@@ -20,6 +22,8 @@ from chat.gateway.rate import UserRate
 
 SHARE_EVERY_S = 0.1
 COUNT_EVERY_S = 2.0  # how soon a second server is noticed
+UNTOLD_SHARE = 8  # an eighth of the burst may be spent between two tellings without waiting: people type slower
+SILENT_S = 5.0  # for so long nobody asks again after Redis did not answer: each server's own limit holds
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +35,8 @@ class SharedRate:
         self._rates = rates
         self._count_servers = count_servers
         self._is_shared = False
+        self._most_untold = max(1, math.ceil(local.per_s * local.burst_s / UNTOLD_SHARE))
+        self._may_ask_at = 0.0
         self._spent: Counter[str] = Counter()
         self._stopped: dict[str, float] = {}
 
@@ -51,11 +57,27 @@ class SharedRate:
         if self._is_shared:
             self._spent[user_id] += 1
 
+    def must_ask(self, user_id: str) -> bool:
+        """Tell whether `ask` is due before this user's next message."""
+        return self._is_shared and self._spent[user_id] >= self._most_untold
+
+    def ask(self, user_id: str) -> None:
+        """Tell what this user has spent here, and learn whether there is more to spend; may block."""
+        if not self.must_ask(user_id) or time.monotonic() < self._may_ask_at:
+            return
+        try:
+            self._tell({user_id: self._spent.pop(user_id)})
+        except BrokerUnavailable as exc:
+            self._may_ask_at = time.monotonic() + SILENT_S
+            log.debug("rate-not-asked", extra={"error": str(exc)})
+
     def share(self) -> None:
         """Tell what was spent here and learn who has to wait; raises BrokerUnavailable."""
-        if not self._spent:
-            return
-        spent, self._spent = self._spent, Counter()
+        if self._spent:
+            spent, self._spent = self._spent, Counter()
+            self._tell(spent)
+
+    def _tell(self, spent: Mapping[str, int]) -> None:
         now = time.monotonic()
         waits = self._rates.spend(spent)
         self._stopped |= {user_id: now + wait for user_id, wait in waits.items() if wait > 0}

@@ -1,8 +1,11 @@
+import time
+from contextlib import suppress
+
 import pytest
 
 from chat.broker.client import RedisAddress, connect
 from chat.broker.rates import RedisRates
-from chat.errors import RateLimited
+from chat.errors import BrokerUnavailable, RateLimited
 from chat.gateway.rate import UserRate
 from chat.gateway.shared_rate import SharedRate
 from tests.support.wait import eventually
@@ -74,3 +77,53 @@ def test_the_shared_bucket_is_gone_when_a_user_is_quiet(server, redis_url):
     one.share()
     left_ms = connect(RedisAddress(redis_url)).pttl("chat:rate:ann")
     assert 0 < left_ms <= BURST_S * 2000 + 1000
+
+
+def flood(rates: list[SharedRate], rounds: int) -> int:
+    """Send through each server in turn, asking where one has to; return how many were taken."""
+    taken = 0
+    for _ in range(rounds):
+        for rate in rates:
+            if rate.must_ask("ann"):
+                rate.ask("ann")
+            with suppress(RateLimited):
+                rate.take("ann")
+                taken += 1
+    return taken
+
+
+def test_a_flood_through_several_servers_is_stopped_without_waiting_for_the_next_telling(server):
+    rates = [server(3) for _ in range(3)]
+    for rate in rates:
+        rate.look_around()
+    began_at = time.monotonic()
+    taken = flood(rates, 100)
+    took_s = time.monotonic() - began_at
+    unasked = 3 * len(rates)  # an eighth of the burst by each of them
+    assert PER_S * BURST_S <= taken <= PER_S * (BURST_S + took_s) + unasked
+
+
+def test_a_few_messages_need_no_asking_and_a_lone_server_never_asks(server):
+    shared, alone = server(2), server(1)
+    for rate in (shared, alone):
+        rate.look_around()
+        send(rate, 2)
+        assert not rate.must_ask("ann")
+        send(rate, 10)
+    assert (shared.must_ask("ann"), alone.must_ask("ann")) == (True, False)
+    assert not shared.must_ask("bob")
+
+
+def test_each_server_keeps_its_own_limit_while_redis_does_not_answer():
+    asked = []
+
+    class Silent:
+        def spend(self, spent):
+            asked.append(spent)
+            raise BrokerUnavailable("spend rate")
+
+    rates = [SharedRate(UserRate(PER_S, BURST_S), Silent(), lambda: 2) for _ in range(2)]
+    for rate in rates:
+        rate.look_around()
+    assert flood(rates, 100) == 2 * PER_S * BURST_S
+    assert len(asked) == 2  # nobody waits for it again and again

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import gevent
 import pytest
 from gevent.event import Event
 
+from chat.gateway.rate import UserRate
 from chat.gateway.session import INBOX_LIMIT
 from chat.protocol import commands
 from tests.support.greenlets import turn
@@ -201,3 +203,34 @@ def test_who_sends_or_leaves_stops_typing(counter):
     counter.ask(ann, "send-chat-message", {"roomId": ROOM, "content": "hi"})
     counter.ask(ann, "leave-chat-rooms", {"roomIds": [ROOM, "other"]})
     assert heard == ["on_sent", "on_left"]
+
+
+class Asking(UserRate):
+    """Has every second message wait until others were asked."""
+
+    def __init__(self) -> None:
+        super().__init__(0)
+        self.asked: list[str] = []
+        self.sent = 0
+
+    def must_ask(self, _user_id: str) -> bool:
+        return self.sent > len(self.asked) * 2 + 1
+
+    def ask(self, user_id: str) -> None:
+        gevent.sleep(0)
+        self.asked.append(user_id)
+
+    def take(self, _user_id: str) -> None:
+        self.sent += 1
+
+
+def test_messages_keep_their_order_when_other_servers_are_asked_between_them(counter):
+    ann, rate = counter.client(), Asking()
+    counter.ask(ann, "send-chat-message", {"roomId": ROOM, "content": "x", "temp_id": "t0"})
+    counter.dispatcher = replace(counter.dispatcher, sending=replace(counter.dispatcher.sending, rate=rate))
+    for n in range(1, 7):
+        counter.say(ann, "send-chat-message", {"roomId": ROOM, "content": "x", "temp_id": f"t{n}"}, ack=n)
+    turn()
+    acks = [each["data"]["ack"] for each in counter.answers(ann) if each["event"] == "ack"]
+    assert acks == [1, 2, 3, 4, 5, 6]
+    assert rate.asked == ["ann", "ann"]
