@@ -22,6 +22,7 @@ def told_limits(limits: LimitSettings) -> dict[str, int]:
         "framesPerSecond": limits.frames_per_s,
         "joinsPerSecond": limits.joins_per_s,
         "socketsPerUser": limits.sockets_per_user,
+        "socketsPerAddress": limits.sockets_per_address,
         "restPerSecond": limits.rest_per_s,
         "frameBytes": limits.frame_limit_bytes,
         "contentBytes": limits.content_limit_bytes,
