@@ -15,7 +15,14 @@ import gevent
 
 from chat.errors import ChatError, InvalidRequest, RequestError, Unauthenticated
 from chat.gateway import expiry
-from chat.gateway.connection import INTERNAL_ERROR, Connection, ConnectionCallbacks
+from chat.gateway.connection import (
+    HEARTBEAT_MISSED,
+    INTERNAL_ERROR,
+    RATE,
+    TOO_SLOW,
+    Connection,
+    ConnectionCallbacks,
+)
 from chat.gateway.identity import Identity
 from chat.gateway.session import Session
 from chat.gateway.waiting import Waiting
@@ -48,9 +55,9 @@ class Stranger:
         """Tell that a frame was not taken."""
         self.connection.send_text(codec.refusal_frame(error, event, ack))
 
-    def close(self, code: int, reason: str) -> None:
+    def close(self, code: int, reason: str, *, after_ms: int = 0) -> None:
         """Close with the `closing` event as the last message."""
-        self.connection.close(code, reason, codec.closing_frame(code, reason))
+        self.connection.close(code, reason, codec.closing_frame(code, reason, after_ms=after_ms))
 
     def give_up(self) -> None:
         """Make room for somebody else."""
@@ -66,7 +73,14 @@ class Doorway:
         self._waiting = Waiting(MOST_WAITING)
         self._strangers: dict[Stranger, None] = {}  # the longest first
         self._enter: Callable[[Connection, Identity], Session] | None = None
-        self._callbacks = ConnectionCallbacks(self.on_message, self.on_binary, self.on_closed)
+        self._callbacks = ConnectionCallbacks(
+            self.on_message,
+            self.on_binary,
+            self.on_closed,
+            on_flood=lambda connection: connection.context.close(RATE, "too many frames", after_ms=1000),
+            on_overflow=lambda connection: connection.context.close(TOO_SLOW, "reader too slow", after_ms=1000),
+            on_silence=lambda connection: connection.context.close(HEARTBEAT_MISSED, "heartbeat missed"),
+        )
 
     def start(self) -> None:
         """Begin to send away those who say nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from typing import Any
@@ -13,6 +14,7 @@ from tests.support.chat_client import Refused
 from tests.support.chat_system import LoneServer
 from tests.support.handmade import frames_of, masked, upgrade
 from tests.support.identities import ISSUED, ends
+from tests.support.raw_client import PING, RawClient, frame
 
 
 def test_a_socket_that_says_nothing_is_closed_after_five_seconds(server: LoneServer) -> None:
@@ -41,11 +43,11 @@ def test_nothing_is_served_before_the_user_is_known(server: LoneServer, user_id:
     assert [each["event"] for each in client.events].count("welcome") == 1
 
 
-@pytest.mark.parametrize("frame", ["no json", b"\x00\x01", '{"event":"fly"}', "{}"])
-def test_a_stranger_that_talks_nonsense_is_sent_away(server: LoneServer, frame: str | bytes) -> None:
+@pytest.mark.parametrize("said", ["no json", b"\x00\x01", '{"event":"fly"}', "{}"])
+def test_a_stranger_that_talks_nonsense_is_sent_away(server: LoneServer, said: str | bytes) -> None:
     client = server.client()
     for _ in range(5):
-        client.send_raw(frame)
+        client.send_raw(said)
     assert ends(client)[0] == 4501
     assert len(client.of("error")) == 5
 
@@ -68,7 +70,7 @@ def test_what_is_sent_behind_the_first_frame_is_served_after_it_in_order(server:
             masked({"event": "authenticate", "data": {"token": token}, "ack": 1}),
             *(masked({"event": "heartbeat", "ack": number}) for number in range(2, 30)),
         ]))  # fmt: skip
-        acks = [frame["data"]["ack"] for frame in frames_of(raw, 29 * 2) if frame["event"] == "ack"]
+        acks = [told["data"]["ack"] for told in frames_of(raw, 29 * 2) if told["event"] == "ack"]
     assert acks == list(range(1, 30))
 
 
@@ -77,6 +79,14 @@ def test_a_frame_without_ack_is_refused_with_an_error_and_the_close(server: Lone
     client.send("authenticate", {"token": "no-token"})
     assert ends(client)[0] == 4500
     assert [each["event"] for each in client.events] == ["error", "closing"]
+
+
+def test_a_stranger_that_floods_hears_why_it_is_closed(server: LoneServer) -> None:
+    with RawClient(server.address[1]) as raw:
+        raw.open(early=frame(PING) * 1000)
+        (_, last), code = raw.receive(), raw.receive_close()
+    told = json.loads(last)["data"]
+    assert (code, told["code"], told["afterMs"], told["retry"]) == (4008, 4008, 1000, True)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null"])

@@ -116,6 +116,17 @@ def test_a_stranger_is_sent_away_when_it_says_nothing(place):
     assert closing["data"]["code"] == 4502
 
 
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [("on_flood", (4008, 1000)), ("on_overflow", (4003, 1000)), ("on_silence", (4005, 0))],
+)
+def test_a_stranger_hears_why_when_the_connection_is_closed_under_it(place, how, told):
+    client = place.stranger()
+    getattr(client.connection._callbacks, how)(client.connection)
+    [closing] = client.told()
+    assert (closing["data"]["code"], closing["data"]["afterMs"], closing["data"]["retry"]) == (*told, True)
+
+
 def test_the_one_who_waited_longest_goes_when_too_many_wait(place, monkeypatch):
     monkeypatch.setattr(doorway, "MOST_WAITING", 2)
     crowded = Place()
