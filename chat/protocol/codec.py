@@ -16,6 +16,7 @@ from msgspec import Struct
 from chat.errors import ChatError, InvalidRequest, RateLimited
 from chat.protocol.commands import EVENTS, Command
 from chat.protocol.fields import ID_MEND, Ack
+from chat.protocol.salvage import salvage
 
 _decoder: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 _encoder = msgspec.json.Encoder()
@@ -96,11 +97,22 @@ _outline = msgspec.json.Decoder(_Outline)
 def _refused(payload: bytes, exc: Exception) -> Refused:
     try:
         outline = _outline.decode(payload)
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as unread:
+        return _unread(payload, unread)
+    return _about(outline.event, outline.ack, _explained(str(exc), outline))
+
+
+def _unread(payload: bytes, exc: Exception) -> Refused:
+    found = salvage(payload)
+    if found is None:
         return Refused(_unreadable(payload, exc), None, None)
-    event = outline.event if isinstance(outline.event, str) and len(outline.event) <= 64 else None
-    ack = outline.ack if isinstance(outline.ack, str | int) and not isinstance(outline.ack, bool) else None
-    return Refused(_explained(str(exc), outline), event, ack)
+    return _about(found.event, found.ack, InvalidRequest(f"{found.field} {found.fault}", field=found.field))
+
+
+def _about(event: Any, ack: Any, cause: InvalidRequest) -> Refused:
+    """Return a refusal that names the event and answers the ack, where those are any."""
+    named = event if isinstance(event, str) and len(event) <= 64 else None
+    return Refused(cause, named, ack if isinstance(ack, str | int) and not isinstance(ack, bool) else None)
 
 
 def _unreadable(payload: bytes, exc: Exception) -> InvalidRequest:

@@ -34,6 +34,7 @@ FAULTY = {
     "seen up to where": ("mark-messages-seen", {"roomId": "nobodys-room"}, "messageId"),
     "fates of what": ("get-send-fate", {"roomId": "nobodys-room"}, "temp_ids"),
     "foreign reply": ("send-chat-message", {"roomId": "ROOM", "content": "hi", "reply_to": "x"}, "reply_to"),
+    "half an emoji": ("send-chat-message", {"roomId": "ROOM", "content": "cut \ud83d"}, "content"),
 }
 
 
