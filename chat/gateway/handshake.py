@@ -7,6 +7,7 @@ gets 400 (or 426 for another version of the protocol) with one clear line.
 
 from __future__ import annotations
 
+import base64
 import logging
 from collections.abc import Callable
 from functools import wraps
@@ -24,6 +25,7 @@ from chat.gateway.wsgi import ChatWSGIHandler
 
 SUBPROTOCOL = "chat.v1"
 VERSION = "13"  # RFC 6455's, the only one
+KEY_BYTES = 16
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +124,10 @@ def _refusing_politely(view: Callable[..., Any]) -> Callable[..., Any]:
             raise RuntimeError("WebSockets need ChatWSGIHandler: serve this app with ChatWSGIServer")
         if request.content_length or "HTTP_TRANSFER_ENCODING" in environ:
             return _refuse("a WebSocket handshake has no body")
+        if environ["SERVER_PROTOCOL"] == "HTTP/1.0":
+            return _refuse("a WebSocket handshake needs HTTP/1.1")
+        if not _is_key(environ.get("HTTP_SEC_WEBSOCKET_KEY", "")):
+            return _refuse("Sec-WebSocket-Key must be 16 bytes in base64")
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)  # no compression: hundreds of KB each, zip bombs
         environ["wsgi.input"] = _HandshakeSocket(environ["chat.handler"])
         try:
@@ -135,6 +141,14 @@ def _refusing_politely(view: Callable[..., Any]) -> Callable[..., Any]:
             return _refuse("this is no WebSocket handshake")
 
     return handshake
+
+
+def _is_key(text: str) -> bool:
+    """Tell whether it is what RFC 6455 (4.2.1) wants; another one comes of no WebSocket client."""
+    try:
+        return len(base64.b64decode(text.strip(), validate=True)) == KEY_BYTES
+    except ValueError:
+        return False
 
 
 def _refuse(reason: str, status: int = 400) -> Response:

@@ -12,7 +12,7 @@ import re
 import socket as socket_module
 from _socket import socket as native_socket
 from contextlib import suppress
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -123,15 +123,15 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
         return line
 
     def MessageClass(self, lines: Any, *args: Any) -> Any:  # noqa: N802
-        return super().MessageClass(_BoundedLines(lines, HEADERS_LIMIT_BYTES), *args)
+        headers = super().MessageClass(_BoundedLines(lines, HEADERS_LIMIT_BYTES), *args)
+        if _is_ambiguous(headers):  # before pywsgi drops a length beside a coding
+            raise ValueError("the request is ambiguous")
+        return headers
 
     def read_request(self, raw_requestline: str) -> Any:
         is_read = super().read_request(raw_requestline)
         if self._is_given_up:
             raise ConnectionAbortedError  # what came of the head looks like all of it
-        coding = self.headers.get("transfer-encoding", "chunked").lower()
-        if coding != "chunked" or len(self.headers.get_all("content-length", [])) > 1:
-            raise ValueError("the request's end is ambiguous")  # a proxy may see another end: smuggling
         return is_read
 
     def get_environ(self) -> dict[str, Any]:
@@ -186,6 +186,19 @@ class ChatWSGIHandler(pywsgi.WSGIHandler):  # type: ignore[misc]
     def _end_head_timeout(self) -> None:
         if self._head_timeout is not None:
             self._head_timeout.close()
+
+
+def _is_ambiguous(headers: HTTPMessage) -> bool:
+    """Tell whether a proxy may see another end of the request, or another host, than this server: smuggling."""
+    codings = [each.strip().lower() for each in headers.get_all("transfer-encoding", [])]
+    lengths = [each.strip() for each in headers.get_all("content-length", [])]
+    return (
+        bool(headers.defects)  # a line that is no header: for Python the headers end before it
+        or len(codings + lengths) > 1
+        or codings not in ([], ["chunked"])
+        or not all(each.isascii() and each.isdigit() for each in lengths)
+        or len(headers.get_all("host", [])) > 1
+    )
 
 
 class _TimedInput(pywsgi.Input):  # type: ignore[misc]

@@ -17,6 +17,10 @@ from tests.support.wait import eventually
     [
         (request("/ws?refuse=1"), 403),
         (request(Sec_WebSocket_Key=""), 400),
+        (request(Sec_WebSocket_Key="abc"), 400),
+        (request(Sec_WebSocket_Key="QUJD"), 400),  # three bytes
+        (request(Sec_WebSocket_Key="é" * 24), 400),
+        (request().replace(b"HTTP/1.1", b"HTTP/1.0"), 400),
         (request(Sec_WebSocket_Version=""), 400),
         (request(Sec_WebSocket_Version="8"), 426),
         (request(Host="xn--a"), 400),
@@ -34,6 +38,34 @@ def test_second_request_gets_no_answer_when_the_upgrade_was_refused(
         assert headers.get("sec-websocket-version", "13") == "13"
         raw.stream.read(int(headers["content-length"]))
         assert raw.is_ended()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Content-Length: +5",
+        "Content-Length: 1_0",
+        "Content-Length: -5",
+        "Content-Length: 5, 5",
+        "Content-Length : 5",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "a line that is no header\r\nContent-Length: 5",
+        "Host: other",
+    ],
+)
+def test_a_request_whose_end_or_host_a_proxy_may_see_elsewhere_is_refused(server: EchoServer, headers: str) -> None:
+    with RawClient(server.port) as raw:
+        raw.send(f"POST /body HTTP/1.1\r\nHost: chat\r\n{headers}\r\n\r\n0\r\n\r\n".encode())
+        raw.send(b"GET /state HTTP/1.1\r\nHost: chat\r\n\r\n")
+        assert (raw.head()[0], raw.is_ended()) == (400, True)
+
+
+def test_spaces_around_a_length_are_no_fault(server: EchoServer) -> None:
+    with RawClient(server.port) as raw:
+        raw.send(b"POST /body HTTP/1.1\r\nHost: chat\r\nContent-Length:  5 \r\n\r\nwhole")
+        assert raw.head()[0] == 200
 
 
 def test_no_descriptor_is_left_when_the_upgrade_was_refused(server: EchoServer) -> None:
