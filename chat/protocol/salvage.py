@@ -45,7 +45,7 @@ def salvage(payload: bytes) -> Salvaged | None:
 def _faulty_member(found: Mapping[str, Any]) -> str:
     """Return the first name, as the client used it, whose value is at fault; names may be at fault themselves."""
     data = found.get("data")
-    inner = data if isinstance(data, dict) else {}
+    inner: Mapping[str, Any] = data if isinstance(data, dict) else {}
     members = (("event", found.get("event")), ("ack", found.get("ack")), *islice(inner.items(), MEMBERS_LIMIT))
     for name, value in members:
         if _fault_of(value) and len(name) <= NAME_LIMIT and not _fault_of(name):

@@ -117,7 +117,10 @@ def test_a_few_messages_need_no_asking_and_a_lone_server_never_asks(server):
 def test_each_server_keeps_its_own_limit_while_redis_does_not_answer():
     asked = []
 
-    class Silent:
+    class Silent(RedisRates):
+        def __init__(self) -> None:
+            """Need no Redis."""
+
         def spend(self, spent):
             asked.append(spent)
             raise BrokerUnavailable("spend rate")
