@@ -114,7 +114,7 @@ class Connection:
         with suppress(OSError):  # a Unix socket has no Nagle to turn off
             sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         self.address = ""  # where the client is, as the gate sees it
-        self.connection_id = secrets.token_hex(8)
+        self.connection_id = new_connection_id()
         self.context: Any = None
         self.last_received_monotonic = monotonic()
         self.state = _OPEN
@@ -314,6 +314,11 @@ class Connection:
 
     def _log_failure(self, action: str) -> None:
         log.exception("connection_failed", extra={"action": action, "connection_id": self.connection_id})
+
+
+def new_connection_id() -> str:
+    """Return an id that no connection has."""
+    return secrets.token_hex(8)
 
 
 def _ignore(*_: object) -> None:

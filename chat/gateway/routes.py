@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, g
 from chat.gateway import catalogue, cors, echo, handshake, metrics, pages
 from chat.gateway.connection import Connection, ConnectionCallbacks, ConnectionLimits
 from chat.gateway.gate import Gate
+from chat.gateway.guests import Guests
 from chat.gateway.heartbeat import Heartbeat
 from chat.gateway.identity import Identity
 from chat.gateway.lobby import Lobby
@@ -60,6 +61,8 @@ def _add_sockets(app: Flask, gate: Gate, lobby: Lobby, heartbeat: Heartbeat, lim
         on_silence=lobby.on_silence,
     )
 
+    guests = Guests(gate.doorway, callbacks, limits.frame_limit_bytes)
+
     def enter(connection: Connection, identity: Identity) -> Session:
         connection.hand_over(callbacks, limits.frame_limit_bytes)
         session = Session(connection, identity)
@@ -73,6 +76,8 @@ def _add_sockets(app: Flask, gate: Gate, lobby: Lobby, heartbeat: Heartbeat, lim
             gate.doorway.let_wait(connection)
         else:
             enter(connection, g.identity)
+            if g.identity.is_guest:
+                guests.listen(connection)
 
     gate.doorway.leads_to(enter)
 

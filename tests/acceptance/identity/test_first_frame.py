@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis
 from websockets.exceptions import InvalidStatus
 
 from tests.support.chat_client import Refused
@@ -15,6 +17,8 @@ from tests.support.chat_system import LoneServer
 from tests.support.handmade import frames_of, masked, upgrade
 from tests.support.identities import ISSUED, ends
 from tests.support.raw_client import PING, RawClient, frame
+from tests.support.valkey import ValkeyProcess
+from tests.support.wait import eventually
 
 
 def test_a_socket_that_says_nothing_is_closed_after_five_seconds(server: LoneServer) -> None:
@@ -94,3 +98,50 @@ def test_a_stranger_s_origin_is_checked_before_the_upgrade(server: LoneServer, o
     with pytest.raises(InvalidStatus) as refused:
         server.client(origin=origin)
     assert refused.value.response.status_code == 403
+
+
+@pytest.fixture(scope="module")
+def in_dev_mode(valkey: ValkeyProcess) -> Iterator[LoneServer]:
+    with LoneServer(valkey.url, {"AUTH_MODE": "dev", "AUTH_SECRET": "s" * 32}) as server:
+        yield server
+
+
+@pytest.fixture
+def trial(in_dev_mode: LoneServer) -> Iterator[LoneServer]:
+    """A server with AUTH_MODE=dev, where who comes without a token is a guest."""
+    yield in_dev_mode
+    in_dev_mode.close_clients()
+
+
+def test_a_guest_s_first_frame_may_say_who_it_is(trial: LoneServer, room: str, valkey: ValkeyProcess) -> None:
+    client, ben = trial.client(), trial.client(trial.token("ben"))
+    assert client.ask("authenticate", {"token": trial.token("ann")})["userId"] == "ann"
+    guest, user = client.of("welcome")
+    assert (guest["userId"][:6], user["userId"]) == ("guest-", "ann")
+    for each in (client, ben):
+        each.join(room)
+    sent = client.say(room, "hello")
+    [shown] = ben.until(lambda: ben.shown(room))
+    assert (shown["id"], shown["sender_id"], shown["sender_name"]) == (sent["id"], "ann", "Ann")
+    with redis.Redis.from_url(valkey.url, decode_responses=True) as store:
+        eventually(lambda: store.hget(f"chat:connection:{user['connectionId']}", "user") == "ann")
+        eventually(lambda: not store.exists(f"chat:connection:{guest['connectionId']}"))
+        eventually(lambda: not store.exists(f"chat:online:{guest['userId']}"))
+        assert store.exists(f"chat:connection:{user['connectionId']}")
+    eventually(lambda: trial.stats()["totalSockets"] == 2)
+
+
+def test_a_guest_s_first_frame_is_refused_as_a_stranger_s(trial: LoneServer) -> None:
+    client = trial.client()
+    client.send("authenticate", {"token": "no-token"}, "me")
+    assert ends(client)[0] == 4500
+    assert [each["ok"] for each in client.of("ack")] == [False]
+
+
+def test_a_guest_stays_one_after_another_frame(trial: LoneServer) -> None:
+    client = trial.client()
+    client.ask("heartbeat")
+    with pytest.raises(Refused) as refused:
+        client.ask("authenticate", {"token": trial.token("ann")})
+    assert refused.value.code == "unauthenticated"
+    client.ask("heartbeat")

@@ -94,6 +94,7 @@ def test_a_guest_is_revoked_too(valkey: ValkeyProcess) -> None:
     with LoneServer(valkey.url, {"AUTH_MODE": "dev", "AUTH_SECRET": SECRET}) as server:
         guest, other = server.client(), server.client()
         guest_id = guest.user_id
+        guest.ask("heartbeat")
         with pytest.raises(Refused) as refused:
             guest.ask("authenticate", {"token": server.token(guest_id)})
         assert refused.value.code == "unauthenticated"
