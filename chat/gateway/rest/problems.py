@@ -8,6 +8,7 @@ import math
 import msgspec
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing.exceptions import WebsocketMismatch
 
 from chat.errors import BrokerError, ChatError, RateLimited, RequestError, StoreError
 
@@ -19,6 +20,7 @@ MENDS = {
     405: "this can't be done here; the header Allow names what can",
     413: "the body is too large; send less at a time",
 }
+NO_MATCH = "WebSockets are spoken at /ws and at / with Upgrade: websocket, and HTTP everywhere but at /ws"
 
 
 class Problem(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,7 +60,8 @@ def _of_chat_error(error: ChatError) -> Response:
 
 def _of_http(error: HTTPException) -> Response:
     status = error.code or 500
-    detail = MENDS.get(status) or error.description or error.name
+    is_mismatch = isinstance(error, WebsocketMismatch)
+    detail = NO_MATCH if is_mismatch else MENDS.get(status) or error.description or error.name
     response = problem(status, error.name.lower().replace(" ", "-"), detail)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):

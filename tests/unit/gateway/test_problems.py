@@ -30,6 +30,10 @@ def answer():
             raise raised[0]
         abort(418)
 
+    @app.route("/socket", websocket=True)
+    def socket() -> str:
+        return "never"
+
     def ask(error: Exception | None = None, path: str = "/break", method: str = "GET"):
         raised[:] = [error] if error else []
         response = app.test_client().open(path, method=method)
@@ -77,6 +81,12 @@ def test_the_allowed_methods_are_told_when_another_is_used(answer):
     response, _ = answer(method="POST")
     assert response.status_code == 405
     assert "GET" in response.headers["Allow"]
+
+
+def test_the_mend_is_told_when_a_websocket_is_asked_for_over_http(answer):
+    response, body = answer(path="/socket")
+    assert response.status_code == 400
+    assert "Upgrade: websocket" in body["detail"]
 
 
 def test_flasks_own_refusals_are_problems_when_they_come(answer):
