@@ -23,6 +23,7 @@ from chat.gateway.rate import UserRate
 SHARE_EVERY_S = 0.1
 COUNT_EVERY_S = 2.0  # how soon a second server is noticed
 UNTOLD_SHARE = 8  # an eighth of the burst may be spent between two tellings without waiting: people type slower
+ASK_TIMEOUT_S = 0.5  # an answer takes a millisecond, and the step behind it has its own 5 s to give up
 SILENT_S = 5.0  # for so long nobody asks again after Redis did not answer: each server's own limit holds
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,8 @@ class SharedRate:
         if not self.must_ask(user_id) or time.monotonic() < self._may_ask_at:
             return
         try:
-            self._tell({user_id: self._spent.pop(user_id)})
+            with gevent.Timeout(ASK_TIMEOUT_S, BrokerUnavailable("spend rate")):
+                self._tell({user_id: self._spent.pop(user_id)})
         except BrokerUnavailable as exc:
             self._may_ask_at = time.monotonic() + SILENT_S
             log.debug("rate-not-asked", extra={"error": str(exc)})
