@@ -12,6 +12,7 @@ from chat.push.base import Later
 TRIES = 6
 RETRY_FOR_S = 3600  # after the first try
 LONGEST_S = 900.0  # between two tries, unless the provider wants more
+SPREAD = 0.1  # of what a provider asks for: what it refused at one moment does not come back at one moment
 _STATUS = re.compile(r"\b[1-9][0-9]{2}\b")
 
 
@@ -27,15 +28,23 @@ class RetryPolicy:
     def wait_s(self, claimed: Claimed, later: Later, now: int) -> float | None:
         """Return how long to wait before the next try, None when there is to be none.
 
-        What the provider asks for is kept; otherwise full jitter under a limit that doubles
-        (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter).
+        It is never sooner than the provider asks for; otherwise full jitter under a limit that doubles
+        (aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter). A provider that asks for no wait at all
+        would have all tries at once, and is given the usual one.
         """
-        limit = min(self.least_s * 2**claimed.tries, max(self.longest_s, self.least_s))
-        wait_s = max(self.least_s, random.uniform(0, limit)) if later.after_s is None else later.after_s
-        since_s = (now - claimed.first_try_ms) / 1000
-        if claimed.tries >= self.tries or since_s + wait_s > self.for_s:
+        wait_s = self._asked_s(later.after_s) if later.after_s else self._backoff_s(claimed.tries)
+        left_s = self.for_s - (now - claimed.first_try_ms) / 1000
+        least_s = later.after_s or wait_s
+        if claimed.tries >= self.tries or least_s > left_s:
             return None
-        return wait_s
+        return min(wait_s, left_s)
+
+    def _asked_s(self, after_s: float) -> float:
+        return after_s + random.uniform(0, min(after_s * SPREAD, self.least_s))
+
+    def _backoff_s(self, tries: int) -> float:
+        limit = min(self.least_s * 2**tries, max(self.longest_s, self.least_s))
+        return max(self.least_s, random.uniform(0, limit))
 
 
 def is_outage(later: Later) -> bool:

@@ -20,9 +20,14 @@ def test_the_limit_of_the_pause_doubles_with_each_try(tries):
     assert len(set(waits)) > 1
 
 
-def test_what_the_provider_asks_for_is_kept():
-    assert POLICY.wait_s(CLAIMED, Later("429", 77), 0) == 77
-    assert POLICY.wait_s(CLAIMED, Later("429", 0), 0) == 0
+def test_what_the_provider_asks_for_is_kept_and_what_comes_back_is_spread():
+    waits = [POLICY.wait_s(CLAIMED, Later("429", 77), 0) for _ in range(200)]
+    assert all(77 <= each <= 77 * 1.1 for each in waits)
+    assert len(set(waits)) > 1
+
+
+def test_the_tries_are_not_spent_at_once_when_a_provider_asks_for_no_wait():
+    assert POLICY.wait_s(CLAIMED, Later("429", 0), 0) >= POLICY.least_s
 
 
 @pytest.mark.parametrize(
