@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 LONGEST_S = 86_400.0  # a provider that asks for more has its clock wrong
@@ -18,7 +19,8 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float | None:
     if re.fullmatch(r"[0-9]{1,9}", text):
         return min(float(text), LONGEST_S)
     try:
-        left_s = parsedate_to_datetime(text).timestamp() - now_s
+        at = parsedate_to_datetime(text)
+        left_s = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() - now_s  # asctime's form names no zone
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(left_s, 0.0), LONGEST_S)

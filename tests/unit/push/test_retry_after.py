@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime, formatdate
 
@@ -34,3 +35,15 @@ def test_a_wait_is_read_as_seconds_and_as_a_date(text, seconds):
 
 def test_no_wait_is_told_when_there_is_no_header():
     assert retry_after_s({}, NOW_S) is None
+
+
+@pytest.mark.parametrize("form", ["%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S -0000"])
+def test_a_date_without_a_zone_is_utc_wherever_the_server_stands(form, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        text = datetime.fromtimestamp(NOW_S + 30, UTC).strftime(form)
+        assert retry_after_s({"retry-after": text}, NOW_S) == 30
+    finally:
+        monkeypatch.undo()
+        time.tzset()
