@@ -69,8 +69,10 @@ def read_fault(body: bytes) -> Fault:
     details = [each for each in _list(error.get("details")) if isinstance(each, dict)]
     codes = [each.get("errorCode") for each in details] + [error.get("status")]
     code = next((each for each in codes if isinstance(each, str) and CODE.fullmatch(each)), "")
-    is_named = TOKEN_WORDS in str(error.get("message", "")).lower()
-    return Fault(code, is_named or TOKEN_FIELD in _violated(details))
+    # the fields decide where there are any: the words are for people, and may quote what was sent
+    fields = list(_violated(details))
+    is_named = TOKEN_FIELD in fields if fields else TOKEN_WORDS in str(error.get("message", "")).lower()
+    return Fault(code, is_named)
 
 
 def _violated(details: list[dict[str, Any]]) -> Iterator[object]:

@@ -22,6 +22,11 @@ ROWS = [
     Row("bad-token-in-words", fcm_error(400, BAD, BAD, WRONG_TOKEN), Gone(f"400 {BAD} token")),
     Row("bad-token-by-field", fcm_error(400, BAD, BAD, field="message.token"), Gone(f"400 {BAD} token")),
     Row("bad-field", fcm_error(400, BAD, BAD, field="message.data[0].value"), Refused(f"400 {BAD}")),
+    Row(
+        "bad-field-in-words-of-a-token",
+        fcm_error(400, BAD, BAD, WRONG_TOKEN, "message.data[0].value"),
+        Refused(f"400 {BAD}"),
+    ),
     Row("bad-something", fcm_error(400, BAD), Refused(f"400 {BAD}")),
     Row("too-large", Answer(413), Refused("413")),
     Row("unauthenticated", fcm_error(401, "UNAUTHENTICATED"), Paused("401 UNAUTHENTICATED")),
