@@ -24,6 +24,18 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 LOOKUPS_AT_ONCE = 16  # a resolver that hangs holds that many threads and no more
 NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in IPv6 clothes
+NEVER_PUBLIC = tuple(  # what `ipaddress` takes for global, at least in some versions
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments, RFC 6890
+            "192.88.99.0/24",  # relays of 6to4, RFC 7526
+            "64:ff9b:1::/48",  # a network's own NAT64, RFC 8215
+            "3fff::/20",  # documentation, RFC 9637
+            "fec0::/10",  # site-local, RFC 3879: old, and still routed in houses
+        ),
+    )
+)
 
 
 class AddressRefused(Exception):
@@ -129,6 +141,8 @@ def is_public(address: str) -> bool:
     hidden = _hidden_in(ip) if isinstance(ip, ipaddress.IPv6Address) else None
     if hidden is not None:
         return is_public(str(hidden))
+    if any(ip in network for network in NEVER_PUBLIC if network.version == ip.version):
+        return False
     is_special = ip.is_private or ip.is_loopback or ip.is_link_local or ip.is_reserved or ip.is_unspecified
     return ip.is_global and not is_special and not ip.is_multicast
 

@@ -44,6 +44,11 @@ from chat.push.guard import LOOKUPS_AT_ONCE, is_public, left_until, look_up, sys
         "ff02::1",
         "2001:db8::1",
         "100::1",
+        "192.0.0.9",
+        "192.88.99.1",
+        "64:ff9b:1::7f00:1",
+        "3fff::1",
+        "fec0::1",
     ],
 )
 def test_an_address_of_the_house_is_not_public(address):
