@@ -7,6 +7,7 @@ there, and nothing sent.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
 from celery import current_app, shared_task
@@ -15,12 +16,14 @@ from kombu.exceptions import OperationalError
 from chat.broker import keys
 from chat.broker.counters import Counters
 from chat.broker.push_devices import PushDevices
+from chat.broker.push_results import PushResults
 from chat.broker.push_tests import TestResult, answer
 from chat.broker.wake import wake_drain
 from chat.errors import BrokerUnavailable, StoreError, StoreUnavailable
-from chat.model.clock import now_ms
+from chat.model.clock import now_ms, rfc3339
 from chat.model.device import Device, DeviceKind
-from chat.push.base import Delivered, Later, Notice, NoticeKind, Provider, Result
+from chat.model.push import LastResult
+from chat.push.base import Delivered, Gone, Later, Notice, NoticeKind, Provider, Result
 from chat.services.devices import STALE_MS
 from chat.services.push_sending import SOON_S
 from chat.services.push_text import collapse_of, notice_id
@@ -74,14 +77,16 @@ def send(kind: str) -> None:
 
 @shared_task(name="tasks.push.test")
 def test(user_id: str, token: str) -> None:
-    """Push a test to each device of a user, and tell who asked what became of it."""
+    """Push a test to each device of a user; who asked is told what became of it, as of any push to a device."""
     work = work_context()
     context = push_context(work.settings)
     pushed: list[tuple[Device, Future[Result] | None]] = []
     for device in devices_of(work).of(user_id):
         provider = context.providers.get(device.kind)
         pushed.append((device, _submit(context.executors[device.kind], provider, device) if provider else None))
-    answer(work.client, token, [_told(device, pending) for device, pending in pushed])
+    ended = [(device, _ended(device, pending) if pending else None) for device, pending in pushed]
+    _take_to_heart(work, [(device, result) for device, result in ended if result is not None])
+    answer(work.client, token, [_told(device, result) for device, result in ended])
 
 
 @shared_task(name="tasks.push.prune")
@@ -133,19 +138,44 @@ def _submit(executor: Executor, provider: Provider, device: Device) -> Future[Re
     notice = Notice(
         notice_id(f"test:{now_ms()}", device.id),
         NoticeKind.TEST,
-        collapse_of("test"),
+        collapse_of("test notification"),  # with a space, as no room's id has one
         *("", "", 0, "Test notification", "Notifications reach this device.", 0, TEST_TTL_S),
     )
     return executor.submit(provider.push, device, notice)
 
 
-def _told(device: Device, pending: Future[Result] | None) -> TestResult:
-    if pending is None:
-        return TestResult(device.id, device.kind, "refused", "this server has no keys for the provider")
+def _ended(device: Device, pending: Future[Result]) -> Result:
     try:
-        result = pending.result()
+        return pending.result()
     except Exception as exc:
         log.exception("push-provider-broken", extra={"kind": device.kind, "action": "tell who asked"})
-        result = Later(f"fault {type(exc).__name__}")
-    reason = None if isinstance(result, Delivered) else result.reason
-    return TestResult(device.id, device.kind, type(result).__name__.lower(), reason)
+        return Later(f"fault {type(exc).__name__}")
+
+
+def _take_to_heart(work: WorkContext, ended: Sequence[tuple[Device, Result]]) -> None:
+    """Forget the devices that are gone and keep the last results; what can't be kept is told all the same."""
+    now, devices = rfc3339(now_ms()), devices_of(work)
+    gone = [device for device, result in ended if isinstance(result, Gone)]
+    try:
+        for device in gone:
+            devices.drop(device)
+        results = {device.id: LastResult(now, _word(result), _reason(result)) for device, result in ended}
+        PushResults(work.client).write(results)
+        if gone:
+            Counters(work.client).add_work({"push_gone": len(gone)})
+    except (BrokerUnavailable, StoreError) as exc:
+        log.warning("push-results-not-kept", extra={"error": str(exc), "action": "tell who asked"})
+
+
+def _told(device: Device, result: Result | None) -> TestResult:
+    if result is None:
+        return TestResult(device.id, device.kind, "refused", "this server has no keys for the provider")
+    return TestResult(device.id, device.kind, _word(result), _reason(result))
+
+
+def _word(result: Result) -> str:
+    return type(result).__name__.lower()
+
+
+def _reason(result: Result) -> str | None:
+    return None if isinstance(result, Delivered) else result.reason

@@ -14,6 +14,7 @@ from chat.broker import keys
 from chat.broker.push_tests import PushTests, TestResult
 from chat.model.clock import now_ms, rfc3339
 from chat.model.device import Device, DeviceKind
+from chat.model.push import LastResult
 from chat.services.devices import STALE_MS, Devices
 from tasks import persist, push, push_context, seen
 from tasks.context import forget_context, work_context
@@ -122,6 +123,31 @@ def test_a_test_push_tells_what_each_provider_said(app: Celery, scene: PushScene
         TestResult(browser.id, "webpush", "later", "503"),
     ]
     assert shown(servers, phone)
+
+
+def test_a_test_push_counts_for_its_devices_as_any_other(
+    app: Celery, scene: PushScene, servers: PushServers
+) -> None:
+    phone, browser = enroll(scene, servers, DeviceKind.APNS), enroll(scene, servers, DeviceKind.WEBPUSH)
+    unreached = scene.devices.register("ann", DeviceKind.FCM, "token")
+    servers.webpush.answer_next(Answer(410))
+    push.test.delay("bob", "token")
+    assert [each.id for each in scene.devices.of("bob")] == [phone.id]
+    assert scene.result(phone) == LastResult("", "delivered", None)
+    assert scene.result(browser) == LastResult("", "gone", "410")
+    assert scene.counted("push_gone") == 1
+    assert scene.results.read([unreached.id]) == {}
+
+
+def test_a_test_push_takes_the_place_of_no_rooms_notification(
+    app: Celery, scene: PushScene, servers: PushServers
+) -> None:
+    device = enroll(scene, servers, DeviceKind.APNS)
+    scene.make("test", ("ann", "bob"))
+    scene.send("test", "ann", "hello bob")
+    persist.send_drain()
+    push.test.delay("bob", "token")
+    assert shown(servers, device) == ["hello bob", "Notifications reach this device."]
 
 
 def test_devices_are_pruned_when_nobody_registers_them(app: Celery, scene: PushScene) -> None:
