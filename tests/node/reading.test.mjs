@@ -30,6 +30,15 @@ test("what is in sight is marked once", async () => {
   assert.deepEqual(marked, [3, 5]);
 });
 
+test("what came after the last look is not marked with it", async () => {
+  const { reading, marked, at, timers } = scene();
+  reading.look("r1");
+  at.seq = 4; // the window is hidden by now
+  for (const call of timers.splice(0)) call();
+  await null;
+  assert.deepEqual(marked, [3]);
+});
+
 test("many looks are one mark", () => {
   const { reading, timers } = scene();
   for (let n = 0; n < 5; n += 1) reading.look("r1");

@@ -5,7 +5,7 @@ const PAUSE_MS = 300; // what comes meanwhile is marked with it
 export class Reading {
   #marked = new Map(); // roomId -> up to where it was marked
   #timer = null;
-  #roomId = null; // the one that was looked at last
+  #looked = null; // the room that was looked at last, and its newest message then: later ones may be out of sight
 
   // `newestSeq(roomId)` is the number of the newest message of others that is shown, and null where there is none.
   constructor(client, newestSeq, clock = globalThis) {
@@ -25,10 +25,10 @@ export class Reading {
 
   // Somebody looks at this room: mark it soon, if that is news.
   look(roomId) {
-    this.#roomId = roomId;
+    this.#looked = { roomId, seq: this.newestSeq(roomId) };
     this.#timer ??= this.clock.setTimeout(() => {
       this.#timer = null;
-      this.#mark(this.#roomId);
+      this.#mark(this.#looked);
     }, PAUSE_MS);
   }
 
@@ -36,8 +36,7 @@ export class Reading {
     this.clock.clearTimeout(this.#timer);
   }
 
-  async #mark(roomId) {
-    const seq = this.newestSeq(roomId);
+  async #mark({ roomId, seq }) {
     const before = this.upTo(roomId);
     if (seq === null || seq <= before || !this.client.isReady(roomId)) return;
     this.#marked.set(roomId, seq);
