@@ -1,6 +1,7 @@
 // What happens when: events of the client change the store, and what the user does goes to the client.
 // The view is told which room changed; it reads the store.
 
+import { Alerts } from "./alerts.js";
 import { Amending } from "./amending.js";
 import { CatchingUp } from "./catching-up.js";
 import { ChatClient } from "./chat-client.js";
@@ -36,6 +37,7 @@ export class App {
     this.amending = new Amending(this.client, person.userId, (text) => view.notify(text));
     this.reading = new Reading(this.client, (roomId) => this.store.room(roomId)?.newestOfOthers?.seq ?? null);
     this.push = new Push({ directory: this.directory, userId: person.userId, storage: local, onChange: () => view.pushChanged() });
+    this.alerts = new Alerts({ push: this.push, store: this.store, directory: this.directory, isVisible: () => view.isVisible });
     this.typing = new Typing(this.client, (roomId) => this.view.changed(roomId));
     this.#listen();
   }
@@ -51,6 +53,7 @@ export class App {
   }
 
   stop() {
+    this.alerts.stop();
     this.reading.stop();
     this.client.close();
   }
@@ -120,7 +123,10 @@ export class App {
     on("refused", (refused) => this.#refused(refused));
     on("user-status", (status) => this.#statusTold(status));
     on("new-chat-message", (message) => this.#shown(message));
-    on("unread-counts", taking(({ roomId, unread }) => this.#counted(roomId, unread)));
+    on("unread-counts", taking(({ roomId, unread }) => {
+      this.#counted(roomId, unread);
+      this.alerts.counted(roomId, unread);
+    }));
     on("chat-user-typing", (detail) => this.typing.heard(detail));
     on("message-confirmed", taking((detail) => this.store.confirmMine(detail)));
     on("messages-confirmed", taking((detail) => this.store.confirm(detail)));
@@ -202,6 +208,7 @@ export class App {
     const isSeen = roomId === this.current && this.view.isVisible;
     const room = this.store.room(roomId);
     if (isNew && !isSeen) room.unseen += 1;
+    if (isNew && !isSeen) this.alerts.heard(message);
     if (message.sender_id === this.store.userId && room) room.unseen = 0; // who sends has read
     if (isNew && isSeen) this.look();
     if (isNew && isSeen) this.view.announce(`${message.sender_name}: ${message.content}`);

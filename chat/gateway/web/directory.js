@@ -55,6 +55,11 @@ export class Directory {
     return (await this.#ask("devices/test", { method: "POST", timeoutMs: TEST_TIMEOUT_MS })).results;
   }
 
+  // What one is notified of where a room has no choice of its own: `{mode, quiet_hours}`.
+  myPush() {
+    return this.#ask("me/push");
+  }
+
   // What one is notified of in a room: `{mode, muted_until}`.
   roomPush(roomId) {
     return this.#ask(`rooms/${roomId}/push`);

@@ -55,6 +55,7 @@ window.addEventListener("beforeunload", (event) => {
 // The service worker asks what is in sight, and sends whoever clicked a notification to its room.
 navigator.serviceWorker?.addEventListener("message", ({ data, ports }) => {
   if (data.kind === "is-open") ports[0].postMessage(app?.current === data.roomId && document.hasFocus());
+  else if (data.kind === "is-visible") ports[0].postMessage(app !== null && view.isVisible);
   else if (data.kind === "subscription-changed") app?.push.refresh().catch(() => {}); // else the next start does it
   else if (data.kind === "open" && data.roomId) {
     if (app) app.open(data.roomId);

@@ -70,6 +70,13 @@ export class Push {
     });
   }
 
+  // Have the worker show or clear a notification, as if a push had told it to.
+  async tell(notice) {
+    const { navigator, Notification } = this.browser;
+    if (!this.isOn || Notification.permission !== "granted") return;
+    (await navigator.serviceWorker.getRegistration())?.active?.postMessage(notice);
+  }
+
   // Who signs out leaves no notifications for whoever comes next. Asks for the token before it is gone.
   async signOut() {
     if (this.isOn) await this.#end().catch(() => {});

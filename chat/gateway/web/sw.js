@@ -9,6 +9,7 @@ self.addEventListener("install", () => self.skipWaiting());
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 self.addEventListener("push", (event) => event.waitUntil(take(read(event.data))));
 self.addEventListener("pushsubscriptionchange", (event) => event.waitUntil(renew(event)));
+self.addEventListener("message", (event) => event.waitUntil(takeFromWindow({ ...UNREADABLE, ...event.data })));
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();
   event.waitUntil(openAt(event.notification.data?.roomId ?? ""));
@@ -27,6 +28,14 @@ async function take(notice) {
   await showBadge(notice.unread);
   if (notice.kind === "clear") await clear(notice);
   else if (notice.kind === "test" || !(await isInSight(notice.roomId))) await show(notice);
+}
+
+// A window that is hidden has heard of it; who has another one before them sees it there.
+async function takeFromWindow(notice) {
+  const windows = await pages();
+  const visible = windows.filter(({ visibilityState }) => visibilityState === "visible");
+  const answers = await Promise.all(visible.map((each) => ask(each, { kind: "is-visible" })));
+  if (notice.kind === "clear" || !answers.includes(true)) await take(notice);
 }
 
 async function show({ kind, roomId, messageId, seq, title, body, collapse: tag }) {

@@ -51,6 +51,11 @@ COUNT = """() => {
   self.taken = 0;
   take = async (notice) => { await whole(notice); self.taken += 1; };
 }"""
+HIDE = """() => {
+  Object.defineProperty(document, "visibilityState", { value: "hidden" });
+  document.hasFocus = () => false;
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
 OPENED = """() => {
   self.opened = [];
   self.clients.openWindow = async (url) => self.opened.push(url);
@@ -261,3 +266,39 @@ def test_a_changed_subscription_is_registered_again(anna: Notified) -> None:
       self.dispatchEvent(Object.assign(event, { newSubscription: {}, waitUntil: () => {} })); }""")
     anna.await_that(lambda: len(anna.posted) == 2)
     assert anna.posted[1]["body"]["endpoint"] == f"{ENDPOINT}-new"
+
+
+def test_a_hidden_window_shows_what_comes_and_lets_go_of_what_is_read_elsewhere(
+    chat: ChatSystem, anna: Notified, window: Callable[..., Window]
+) -> None:
+    ben = window().come_in("Ben", anna.room)
+    ben.say("in sight")
+    anna.page.evaluate("navigator.serviceWorker.ready")
+    expect(anna.page.locator(".content").get_by_text("in sight")).to_be_visible(timeout=PATIENCE_MS)
+    anna.page.evaluate(HIDE)
+    ben.say("are you there?")
+    anna.await_that(anna.shown)
+    [shown] = anna.shown()
+    assert (shown["title"], shown["body"]) == (f"Ben in {anna.room}", "are you there?")
+    assert (shown["tag"], shown["room"]) == (collapse_of(anna.room), anna.room)
+    token = chat.token(anna.page.locator("#my-id").inner_text())
+    answer = chat.post(f"/api/v1/rooms/{anna.room}/seen", {"seq": shown["seq"]}, token)
+    assert answer.status_code == 200
+    anna.await_that(lambda: not anna.shown())
+    assert anna.window.complaints == []
+
+
+def test_a_hidden_window_shows_nothing_of_a_muted_room(anna: Notified, window: Callable[..., Window]) -> None:
+    ben = window().come_in("Ben", anna.room)
+    anna.page.get_by_role("button", name="Mute").click()
+    expect(anna.page.get_by_role("button", name="Unmute")).to_be_visible(timeout=PATIENCE_MS)
+    anna.page.evaluate(HIDE)
+    with anna.page.expect_response(lambda told: told.url.endswith(f"/rooms/{anna.room}/push")) as asked:
+        ben.say("nothing for Anna")
+    assert asked.value.ok
+    other = room_name()
+    anna.page.evaluate("(room) => { location.hash = `#/${room}`; }", other)
+    anna.window.await_room(other)
+    window().come_in("Cleo", other).say("something for Anna")
+    anna.await_that(anna.shown)
+    assert [each["room"] for each in anna.shown()] == [other]
