@@ -104,6 +104,7 @@ class Sending:
         self._run_s = run_s
         self._lock = threading.Lock()
         self._open_until_ms: dict[str, int] = {}  # by circuit
+        self._probed: set[str] = set()  # circuits that a push of this round finds out about
         self._suspects: set[str] = set()  # circuits with failures: the next good answer has to be told
         self._counts: Counter[str] = Counter()
         self._results: dict[str, LastResult] = {}
@@ -130,7 +131,8 @@ class Sending:
 
     def _round(self) -> bool:
         """Push some jobs; return whether any was due."""
-        limit = 1 if self._is_probing() else self._batch
+        limit = 1 if self._is_probing(self._kind) else self._batch
+        self._probed.clear()
         claimed = self._jobs.claim(self._kind, limit)
         if not claimed:
             return False
@@ -165,8 +167,17 @@ class Sending:
     def _is_open(self, name: str) -> bool:
         return self._now() < self._open_until_ms.get(name, 0)
 
-    def _is_probing(self) -> bool:
-        return 0 < self._open_until_ms.get(self._kind, 0) <= self._now()
+    def _is_probing(self, name: str) -> bool:
+        return 0 < self._open_until_ms.get(name, 0) <= self._now()
+
+    def _may_ask(self, name: str) -> bool:
+        """Tell whether a push may go through a circuit: one alone finds out whether all is well again."""
+        with self._lock:
+            if self._is_open(name) or name in self._probed:
+                return False
+            if self._is_probing(name):
+                self._probed.add(name)
+            return True
 
     def _leave(self) -> float | None:
         self._lease.release()
@@ -196,7 +207,7 @@ class Sending:
 
     def _push(self, ready: Ready) -> None:
         """Push one and settle what became of it; runs in a thread."""
-        if self._is_open(circuit_of(ready.device)):  # perhaps it opened while this one waited for its turn
+        if not self._may_ask(circuit_of(ready.device)):  # perhaps it opened while this one waited for its turn
             self._wait_for_circuit(ready)
             return
         try:

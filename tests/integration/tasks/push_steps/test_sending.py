@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import pytest
 
 from chat.broker import keys
@@ -192,6 +195,30 @@ def test_one_web_push_service_goes_on_when_another_is_out_of_reach(scene):
     assert [len(scene.shown(each)) for each in good] == [1] * 4
     assert scene.circuits.of("webpush@bad.test").open_until_ms > 0
     assert scene.waiting() == 4
+
+
+def test_one_push_finds_out_whether_a_web_push_service_is_back(scene):
+    web, all_at_once = DeviceKind.WEBPUSH, threading.Barrier(2)
+    for number in range(4):
+        scene.devices.register("bob", web, f"https://bad.test/{number}")
+    scene.policy = type(scene.policy)(least_s=30)
+
+    def decide(*_):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            all_at_once.wait(0.2)  # a second one that is under way meanwhile would be asked too
+        return Later("connect")
+
+    scene.providers[web].decide = decide
+    scene.circuits.pause("webpush@bad.test", "connect", 60)
+    scene.client.hset(keys.push_circuit("webpush@bad.test"), "until", 1)
+    scene.send("r1", "ann")
+    scene.push()
+    assert (len(scene.asked(web)), scene.waiting()) == (1, 4)
+    scene.providers[web].decide = lambda *_: answered()
+    scene.client.hset(keys.push_circuit("webpush@bad.test"), "until", 1)
+    scene.make_due(web)
+    scene.send_due(web)
+    assert (len(scene.asked(web)), scene.waiting()) == (5, 0)
 
 
 def test_one_provider_goes_on_when_another_fails(scene, phone):
