@@ -55,6 +55,7 @@ class Outcome(StrEnum):
     SHOWN = "shown"  # the provider has the message
     CLEARED = "cleared"  # or the clearing
     LATER = "later"  # to be tried again
+    UNSURE = "unsure"  # to be tried again, though the provider may have it: no answer came
     UNUSED = "unused"  # to be tried again, and this was no try
     DROPPED = "dropped"  # nobody wants it any more
     GONE = "gone"  # the device takes nothing any more

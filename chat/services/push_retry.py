@@ -13,6 +13,7 @@ TRIES = 6
 RETRY_FOR_S = 3600  # after the first try
 LONGEST_S = 900.0  # between two tries, unless the provider wants more
 SPREAD = 0.1  # of what a provider asks for: what it refused at one moment does not come back at one moment
+_UNANSWERED = ("closed", "timeout")  # of a request that was sent (chat/push/transport.py)
 _STATUS = re.compile(r"\b[1-9][0-9]{2}\b")
 
 
@@ -51,3 +52,8 @@ def is_outage(later: Later) -> bool:
     """Tell whether the provider itself is broken or out of reach; one that asks for a slower pace is not."""
     status = _STATUS.search(later.reason)
     return status is None or int(status[0]) >= 500
+
+
+def may_have_arrived(later: Later) -> bool:
+    """Tell whether the provider may have taken the notice all the same: it was asked, and no answer came."""
+    return later.reason in _UNANSWERED

@@ -24,7 +24,7 @@ from chat.model.device import Device, DeviceKind
 from chat.model.push import Circuit, Claimed, LastResult, Outcome, Tripped
 from chat.push.base import Delivered, Gone, Later, Paused, Provider, Refused, Result
 from chat.services.push_loading import Ready, Unwanted
-from chat.services.push_retry import RetryPolicy, is_outage
+from chat.services.push_retry import RetryPolicy, is_outage, may_have_arrived
 
 RUN_S = 20.0  # then another run goes on; a push takes up to 15 more
 HOLD_EVERY_S = 1.0  # of the lease, which lives 5
@@ -257,7 +257,8 @@ class Sending:
         if wait_s is None:
             self._give_up(claimed, "push_given_up", later.reason)
         else:
-            self._finish(claimed, Outcome.LATER, "push_retried", wait_s=wait_s)
+            outcome = Outcome.UNSURE if may_have_arrived(later) else Outcome.LATER
+            self._finish(claimed, outcome, "push_retried", wait_s=wait_s)
 
     def _give_up(self, claimed: Claimed, name: str, reason: str) -> None:
         """Keep a dead letter of a message; a clearing that failed is not worth one."""

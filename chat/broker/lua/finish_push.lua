@@ -3,7 +3,7 @@
 --
 -- KEYS  1 due  2 jobs  3 shown  4 dead      (one tag: the provider)
 -- ARGV  1 job  2 device  3 token  4 outcome: shown, cleared, later, unused (a try that does not count), dropped,
---       gone (as dropped, whatever came up) or dead  5 seq  6 notice: m or c  7 now_ms
+--       unsure (as later, but the device may show it), gone (as dropped, whatever came up) or dead  5 seq  6 notice: m or c  7 now_ms
 --       8 when it is due again (ms)  9 how long what was shown is remembered (s)  10 least time between two (ms)
 --       11 dead letters kept  12… fields of the dead letter
 -- Returns {'done'}  nothing waits for the device
@@ -14,6 +14,8 @@ local job = redis.call('HGET', KEYS[2], ARGV[1]) or ''
 local notice, newest, tries, first, born, token = string.match(job, '^(%a) (%d+) (%d+) (%d+) (%d+) (%S+)$')
 if token ~= ARGV[3] then return {'lost'} end
 local outcome, seq, now = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[7])
+local is_unsure = outcome == 'unsure'
+if is_unsure then outcome = 'later' end
 local shown, at, given_up = string.match(redis.call('HGET', KEYS[3], ARGV[2]) or '0 0 0', '^(%d+) (%d+) (%d+)$')
 shown, at, given_up = tonumber(shown), tonumber(at), tonumber(given_up)
 
@@ -30,14 +32,15 @@ elseif outcome == 'dead' then
 end
 
 local function wait(due, kind, up_to, counted, since, made)
-  redis.call('HSET', KEYS[2], ARGV[1], table.concat({kind, up_to, counted, since, made, '-'}, ' '))
+  local mark = is_unsure and kind == 'm' and '?' or '-'  -- with '?' a reading clears what it may show
+  redis.call('HSET', KEYS[2], ARGV[1], table.concat({kind, up_to, counted, since, made, mark}, ' '))
   redis.call('ZADD', KEYS[1], due, ARGV[1])
   redis.call('HSETNX', KEYS[3], ARGV[2], '0 0 0')  -- who reads finds the job by this
   redis.call('EXPIRE', KEYS[3], ARGV[9])
 end
 local was_read = ARGV[6] == 'm' and notice == 'c'
 if outcome ~= 'gone' then
-  if was_read and shown > 0 then
+  if was_read and (shown > 0 or is_unsure) then
     wait(now, 'c', newest, 0, 0, ARGV[7])
     return {'more'}
   elseif not was_read and (notice ~= ARGV[6] or (notice == 'm' and tonumber(newest) > seq)) and

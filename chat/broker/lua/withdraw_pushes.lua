@@ -12,10 +12,10 @@ for i = 1, #known, 2 do
   local notice, seq, token = string.match(job or '', '^(%a) (%d+) %d+ %d+ %d+ (%S+)$')
   local clear = 'c ' .. ARGV[3] .. ' 0 0 ' .. ARGV[4] .. ' '
   if notice == 'm' and tonumber(seq) <= read then
-    if token ~= '-' then  -- under way: whoever sends it clears it
+    if token ~= '-' and token ~= '?' then  -- under way: whoever sends it clears it
       redis.call('HSET', KEYS[2], name, clear .. token)
       clears = clears + 1
-    elseif shown > 0 then
+    elseif shown > 0 or token == '?' then
       redis.call('HSET', KEYS[2], name, clear .. '-')
       redis.call('ZADD', KEYS[1], ARGV[4], name)
       clears = clears + 1

@@ -190,6 +190,36 @@ def test_nothing_is_cleared_when_it_is_read_while_the_sending_fails(client, jobs
     assert (left(client), shown(client)) == ((0, 0), None)
 
 
+def test_what_may_be_shown_is_cleared_when_it_is_read_before_the_next_try(client, jobs):
+    jobs.note({PHONE: 3})
+    [claimed] = claim(jobs)
+    assert jobs.finish(claimed, Outcome.UNSURE, wait_s=50) == "kept"
+    assert jobs.withdraw([("r1", "bob", 3)]) == (0, 1)
+    [clear] = claim(jobs)
+    assert (clear.is_clear, clear.tries) == (True, 1)
+    assert jobs.finish(clear, Outcome.CLEARED) == "done"
+    assert (left(client), shown(client)) == ((0, 0), None)
+
+
+def test_what_may_be_shown_is_cleared_when_it_is_read_while_no_answer_comes(client, jobs):
+    jobs.note({PHONE: 3})
+    [claimed] = claim(jobs)
+    jobs.withdraw([("r1", "bob", 3)])
+    assert jobs.finish(claimed, Outcome.UNSURE) == "more"
+    [clear] = claim(jobs)
+    assert clear.is_clear
+    assert jobs.finish(clear, Outcome.UNSURE) == "kept"
+    assert jobs.note({PHONE: 4}) == {PHONE: "raised"}
+
+
+def test_a_newer_message_keeps_it_in_mind_that_an_older_one_may_be_shown(client, jobs):
+    jobs.note({PHONE: 3})
+    [claimed] = claim(jobs)
+    jobs.finish(claimed, Outcome.UNSURE, wait_s=50)
+    assert jobs.note({PHONE: 4}) == {PHONE: "raised"}
+    assert jobs.withdraw([("r1", "bob", 4)]) == (0, 1)
+
+
 def test_a_new_message_takes_the_place_of_a_clearing_that_waits(client, jobs):
     show(jobs, (PHONE, 3))
     jobs.withdraw([("r1", "bob", 3)])

@@ -53,6 +53,20 @@ def test_a_notification_is_cleared_when_its_reader_writes_in_the_room(scene, pho
     assert scene.shown(phone) == []
 
 
+def test_a_notification_whose_answer_was_lost_is_cleared_when_its_message_is_read(scene, phone):
+    deliver = scene.providers[FCM].decide
+    scene.policy = type(scene.policy)(least_s=30)
+    scene.providers[FCM].decide = lambda *_: Later("closed")
+    scene.send("r1", "ann")
+    scene.push()
+    scene.providers[FCM].decide = deliver
+    scene.mark("r1", "bob", 1)
+    scene.store_seen()
+    scene.send_due()
+    assert [notice.kind for _, notice in scene.asked()] == [NoticeKind.MESSAGE, NoticeKind.CLEAR]
+    assert scene.waiting() == 0
+
+
 # what providers answer
 
 
