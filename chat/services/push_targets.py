@@ -22,8 +22,8 @@ B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
 _TOKENS = {
     DeviceKind.FCM: (re.compile(r"[!-~]+", re.ASCII), "must be the registration token as Firebase's SDK gives it"),
     DeviceKind.APNS: (
-        re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII),
-        "must be the device token in hexadecimal digits",
+        re.compile(r"(?:[0-9A-Fa-f]{2}){8,200}", re.ASCII),  # 64 digits today; Apple says not to count on it
+        "must be the device token in hexadecimal digits, 16 to 400 of them",
     ),
 }
 

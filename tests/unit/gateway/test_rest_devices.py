@@ -100,6 +100,8 @@ def test_one_removes_ones_own(desk):
         ({"kind": "pigeon"}, "kind"),
         ({"kind": "fcm"}, "token"),
         ({"kind": "apns", "token": "zz"}, "token"),
+        ({"kind": "apns", "token": "ab"}, "token"),
+        ({"kind": "apns", "token": "ab" * 201}, "token"),
         ({"kind": "fcm", "token": 7}, "token"),
         (subscription(endpoint=None), "endpoint"),
         (subscription(keys=None), "keys.p256dh"),
