@@ -12,6 +12,7 @@ import re
 import socket as socket_module
 from _socket import socket as native_socket
 from contextlib import suppress
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from http.client import HTTPException, HTTPMessage
 from time import monotonic
 from types import TracebackType
@@ -31,6 +32,8 @@ _BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length
 _HEADERS_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
 )
+# a line that is no header, before which the headers end for Python; other defects are of the body it takes for mail
+NO_HEADER = (FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect)
 HEADERS_LIMIT_BYTES = 16 * 1024  # all of a request's header lines; a token and a browser's cookies fit
 _TOLD_CHARACTERS = 200  # of a client's fault in a log line
 _BEFORE_QUOTE = re.compile(r"[^:;]*")  # what follows in pywsgi's and Python's words is the client's, maybe a token
@@ -193,7 +196,7 @@ def _is_ambiguous(headers: HTTPMessage) -> bool:
     codings = [each.strip().lower() for each in headers.get_all("transfer-encoding", [])]
     lengths = [each.strip() for each in headers.get_all("content-length", [])]
     return (
-        bool(headers.defects)  # a line that is no header: for Python the headers end before it
+        any(isinstance(each, NO_HEADER) for each in headers.defects)
         or len(codings + lengths) > 1
         or codings not in ([], ["chunked"])
         or not all(each.isascii() and each.isdigit() for each in lengths)
