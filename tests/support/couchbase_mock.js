@@ -10,7 +10,8 @@
 //   failover NAME NODE   take a node out; a replica becomes active for each part that it held
 //   respawn NAME NODE    put it back, empty, and move its share of the documents to it
 // The mock's own failover and respawn deal the parts out anew and leave the documents where they were, which loses
-// most of them. A cluster does not, so the map is changed here, under the lock that every command on a node takes.
+// most of them. A cluster does not, so the map is changed here. Commands on a node take no lock that would keep them
+// from coming in between.
 // The end of stdin ends the process: nothing outlives the test that started it.
 var mock = Packages.com.couchbase.mock;
 var nodes = java.lang.Integer.parseInt(arguments[0]);
@@ -18,6 +19,7 @@ var replicas = java.lang.Integer.parseInt(arguments[1]);
 var vbuckets = java.lang.Integer.parseInt(arguments[2]);
 var server = null;
 var LOOK_EVERY_MS = 20;
+var UNDER_WAY_MS = 20; // a command takes less
 
 function configuration(name, port) {
   var made = new mock.BucketConfiguration();
@@ -70,24 +72,44 @@ function takeOut(bucket, node) {
   });
 }
 
+// People write meanwhile: first it is a replica that what is written now comes to, then it gets what was there, then it
+// answers. What was under way to the former owner in that moment follows.
 function putBack(bucket, node) {
   var parts = bucket.getVBucketInfo();
-  var documents = bucket.getMasterItems(mock.memcached.Storage.StorageType.CACHE).iterator();
   node.flushNode();
-  while (documents.hasNext()) {
-    var document = documents.next();
-    if (others(parts[document.getKeySpec().vbId], node).length <= replicas) {
+  var isTaken = parts.map(function (part) {
+    var isShort = others(part, node).length <= replicas;
+    if (isShort) setReplicas(part, part.getReplicas().toArray().concat([node]));
+    return isShort;
+  });
+  var stored = bucket.getMasterItems(mock.memcached.Storage.StorageType.CACHE);
+  giveMissing(node, stored, function (number) { return isTaken[number]; });
+  node.startup();
+  var isOwn = parts.map(function (part, number) {
+    var isMoved = isTaken[number] && bucket.getServers()[number % nodes].equals(node);
+    if (isMoved) {
+      var holders = others(part, node);
+      part.setOwner(node);
+      setReplicas(part, holders);
+    }
+    return isMoved;
+  });
+  java.lang.Thread.sleep(UNDER_WAY_MS);
+  bucket.getServers().filter(function (each) { return !each.equals(node); }).forEach(function (each) {
+    var stored = hidden("com.couchbase.mock.memcached.Storage", "cacheStore").get(each.getStorage()).getMap().values();
+    giveMissing(node, stored, function (number) { return isOwn[number]; });
+  });
+}
+
+function giveMissing(node, documents, isWanted) {
+  var each = documents.iterator();
+  while (each.hasNext()) {
+    var document = each.next();
+    var spec = document.getKeySpec();
+    if (isWanted(spec.vbId) && node.getStorage().getCached(spec) === null) {
       node.getStorage().putCached(new mock.memcached.Item(document));
     }
   }
-  node.startup();
-  parts.forEach(function (part, number) {
-    var holders = others(part, node);
-    if (holders.length > replicas) return;
-    var isItsOwn = bucket.getServers()[number % nodes].equals(node);
-    part.setOwner(isItsOwn ? node : holders[0]);
-    setReplicas(part, isItsOwn ? holders : holders.slice(1).concat([node]));
-  });
 }
 
 function method(of, name) {
