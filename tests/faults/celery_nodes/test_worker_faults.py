@@ -27,7 +27,7 @@ from tests.support.drainage import Drainage
 from tests.support.wait import eventually
 
 pytestmark = pytest.mark.fault
-KILLS = 3
+KILLS, TRIES = 3, 8
 
 
 def test_each_message_of_a_stream_is_confirmed_once_when_the_worker_is_killed_again_and_again(
@@ -36,12 +36,16 @@ def test_each_message_of_a_stream_is_confirmed_once_when_the_worker_is_killed_ag
     worker = celery_setup.worker
     slow_down(room)
     with Stream(room, celery_setup.app) as stream:
-        for _ in range(KILLS):
+        held = 0
+        for _ in range(TRIES):
             holder = await_holder(room, worker.children)
             worker.kill()
-            assert holder in holders(room), "it was killed too late to prove anything"
+            held += holder in holders(room)  # otherwise it was just done: that proves nothing
             assert worker.get_running_processes_info() == []
             worker.restart()
+            if held == KILLS:
+                break
+        assert held == KILLS
 
     assert len(stream.temp_ids) > 100 * KILLS
     assert_all_is_well(room, stream.temp_ids)
