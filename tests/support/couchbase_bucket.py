@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 FOR_EVER = -1  # as a count of operations that fail
+LOG_TRIES = 20  # of reading a node's log of commands
 
 
 class Commands(Protocol):
@@ -121,9 +122,23 @@ class MockBucket:
             yield counts
         finally:
             for node in nodes:
-                log = self.mock.command("get_cmdlog", bucket=self.name, idx=node)
+                log = self._log(node)
                 counts.update(_name_of(code) for entry in log if (code := entry["opcode"] & 0xFF) not in UPKEEP)
                 self.mock.command("stop_cmdlog", bucket=self.name, idx=node)
+
+    def _log(self, node: int) -> list[dict[str, Any]]:
+        # The mock does not lock its list: where a command comes while it is read, there is no answer.
+        for _ in range(LOG_TRIES - 1):
+            try:
+                return self._log_now(node)
+            except RuntimeError as error:
+                if "ConcurrentModificationException" not in str(error):
+                    raise
+        return self._log_now(node)
+
+    def _log_now(self, node: int) -> list[dict[str, Any]]:
+        log: list[dict[str, Any]] = self.mock.command("get_cmdlog", bucket=self.name, idx=node)
+        return log
 
     def _of(self, nodes: Sequence[int] | None) -> list[int]:
         return list(range(len(self.ports)) if nodes is None else nodes)

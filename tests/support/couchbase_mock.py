@@ -144,7 +144,11 @@ class CouchbaseMock:
         Raises: RuntimeError when it refuses.
         """
         words = {key: each if isinstance(each, str) else json.dumps(each) for key, each in parameters.items()}
-        answer = json.loads(self._ask(f"/mock/{name}?{urlencode(words)}"))
+        said = self._ask(f"/mock/{name}?{urlencode(words)}")
+        try:
+            answer = json.loads(said)
+        except ValueError:  # Java's own words
+            raise RuntimeError(f"{name}: {said.decode(errors='replace')}") from None
         if answer["status"] != "ok":
             raise RuntimeError(f"{name}: {answer}")
         return answer.get("payload")

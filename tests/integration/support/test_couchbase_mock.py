@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -28,6 +30,7 @@ from tests.support.wait import eventually
 TIMEOUT_S = 0.5
 CHANGE_S = 20  # until the SDK knows of another map, on a busy machine
 LEAST_DELAYED_ACK_S = 0.04  # of Linux: what a batch takes, in every try, while Nagle's algorithm is on
+COUNTS = 20
 DOCUMENTS = {f"k{number}": {"number": number} for number in range(30)}
 
 
@@ -75,6 +78,26 @@ def test_operations_are_counted_by_what_they_are_when_they_reach_a_node(couchbas
         assert collection.insert_multi(DOCUMENTS).all_ok
         assert collection.get_multi(list(DOCUMENTS)).all_ok
     assert counts == {"ADD": len(DOCUMENTS), "GET": len(DOCUMENTS)}
+
+
+def test_operations_are_counted_while_others_reach_a_node(couchbase_bucket):
+    is_over = threading.Event()
+
+    def read_on() -> None:
+        while not is_over.is_set():
+            collection.get_multi(list(DOCUMENTS))
+
+    with connected(couchbase_bucket) as collection, ThreadPoolExecutor(1) as pool:
+        assert collection.insert_multi(DOCUMENTS).all_ok
+        reading = pool.submit(read_on)
+        try:
+            for _ in range(COUNTS):
+                with couchbase_bucket.counting() as counts:
+                    time.sleep(0.05)  # a log that takes a while to be read
+                assert set(counts) == {"GET"}
+        finally:
+            is_over.set()
+        reading.result()
 
 
 def test_writes_come_through_again_when_temporary_failures_end(couchbase_bucket):
