@@ -101,19 +101,40 @@ test("what is read elsewhere meanwhile is not shown, and what was shown is clear
   assert.deepEqual(told.map(({ kind }) => kind), ["message", "clear"]);
 });
 
-test("nothing is shown of what was deleted, nor while nobody knows what was chosen", async () => {
-  const { store, told, at, hear, pass } = scene();
-  at.fault = new Error("not now");
-  hear(1, "unknown", { room: "r2" });
-  await pass();
-  at.fault = null;
+test("nothing is shown of what was deleted", async () => {
+  const { store, told, hear, pass } = scene();
   hear(1, "goes");
   store.amend({ roomId: "r1", messageId: "r1.1", revision: 2, deletedAt: "2026-01-31T12:00:01Z" });
   await pass();
   assert.deepEqual(told, []);
-  hear(2, "known now", { room: "r2" });
+});
+
+test("nothing is shown while nobody knows what was chosen, and all of it when that is known", async () => {
+  const { told, at, hear, pass } = scene();
+  at.fault = new Error("not now");
+  at.rooms.r2 = { mode: "all", muted_until: null };
+  hear(1, "@ann", { mentions: ["ann"] });
+  hear(1, "elsewhere", { room: "r2" });
   await pass();
-  assert.equal(told.length, 1);
+  hear(2, "for all");
+  await pass();
+  assert.deepEqual([told, at.asked], [[], 2]);
+  Object.assign(at, { fault: null, mine: { mode: "mentions", quiet_hours: null } });
+  await pass();
+  assert.deepEqual(told.map(({ messageId }) => messageId).sort(), ["r1.1", "r2.1"]);
+});
+
+test("what was chosen is not asked for for ever, nor once somebody looks", async () => {
+  const { told, at, hear, pass } = scene();
+  at.fault = new Error("not now");
+  hear(1, "one");
+  await pass(100_000);
+  assert.equal(at.asked, 20);
+  hear(2, "two");
+  await pass();
+  at.isVisible = true;
+  await pass(100_000);
+  assert.deepEqual([told, at.asked], [[], 21]);
 });
 
 test("what was chosen counts, and is asked for once a minute at most", async () => {

@@ -5,10 +5,11 @@ import { wants } from "./choices.js";
 
 const GRACE_MS = 3_000; // it may be read on another device meanwhile, and many messages are one notification
 const FRESH_MS = 60_000; // so long what was chosen is believed
+const TRIES = 20; // of finding out what was chosen, a pause apart: a minute
 const BODY_LIMIT = 300; // characters
 
 export class Alerts {
-  #news = new Map(); // room id -> its newest message, and the newest that names one
+  #news = new Map(); // room id -> its newest message, the newest that names one, and how often it could not be shown
   #chosen = new Map(); // what was asked -> what the server says of it, and when it was asked
   #timer = null;
 
@@ -26,11 +27,8 @@ export class Alerts {
   heard({ id, room_id: roomId, metadata }) {
     if (this.isVisible() || !this.push.isOn) return;
     const isNamed = metadata?.mentions?.includes(this.store.userId) ?? false;
-    this.#news.set(roomId, { newest: id, naming: isNamed ? id : this.#news.get(roomId)?.naming });
-    this.#timer ??= this.clock.setTimeout(() => {
-      this.#timer = null;
-      this.#showAll();
-    }, GRACE_MS);
+    this.#news.set(roomId, { newest: id, naming: isNamed ? id : this.#news.get(roomId)?.naming, failed: 0 });
+    this.#showSoon();
   }
 
   // So much of a room is unread by now, wherever it was read.
@@ -50,11 +48,26 @@ export class Alerts {
     return this.store.rooms.reduce((sum, room) => sum + room.unseen, 0);
   }
 
+  #showSoon() {
+    this.#timer ??= this.clock.setTimeout(() => {
+      this.#timer = null;
+      this.#showAll();
+    }, GRACE_MS);
+  }
+
   #showAll() {
     const news = [...this.#news];
     this.#news.clear();
     if (this.isVisible()) return; // who comes back sees what is unread
-    for (const [roomId, told] of news) this.#show(roomId, told).catch(() => {}); // what one chose can't be known
+    for (const [roomId, told] of news) this.#show(roomId, told).catch(() => this.#again(roomId, told));
+  }
+
+  // What one chose can't be known now: nothing is shown to whom it may disturb, and nothing is lost to who wants it.
+  #again(roomId, { newest, naming, failed }) {
+    const since = this.#news.get(roomId);
+    if (this.isVisible() || failed + 1 === TRIES) return;
+    this.#news.set(roomId, { newest: since?.newest ?? newest, naming: since?.naming ?? naming, failed: failed + 1 });
+    this.#showSoon();
   }
 
   async #show(roomId, { newest, naming }) {
