@@ -101,7 +101,10 @@ class WholeStack:
 
     def _running(self) -> Iterator[tuple[str, psutil.Process]]:
         for process in self._process.children(recursive=True):
-            command = " ".join(process.cmdline())
+            try:
+                command = " ".join(process.cmdline())
+            except psutil.NoSuchProcess:  # it has just ended
+                continue
             name = next((name for name, text in PARTS.items() if text in command), None)
             if name:
                 yield name, process
