@@ -5,7 +5,7 @@ The stack runs as `make run` starts it, limits off. Each window begins with the 
 as seen. In every other window the chat and its clients go before all else on the machine, where that is permitted,
 and its processors are kept awake.
 Of each kind the window with the lowest p99 of send is told, because on a shared machine the others say what else
-ran.
+ran. All windows are in the file.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from bench.clients import Crowd, Room
 from bench.probes import Echo, Loop, Probe, Watch
 from bench.talkers import CONTENT, Cast, Talkers, Visits
 from bench.whole import WholeStack
+from workers.parts import CHAT_TURNS
 
 RESULTS = Path(__file__).parent / "results"
 ROOMS, MEMBERS, PER_S = 10, 10, 10
@@ -263,7 +264,9 @@ def _order(stack: WholeStack, talkers: Talkers, kind: str) -> bool:
     """Arrange who goes first; return whether that is permitted."""
     me, chat = psutil.Process(), stack.parts("web", "redis")
     if kind == KINDS[0]:
-        priorities.put_back([me, talkers.process, *chat])
+        priorities.put_back([me], priorities.MEASURED_SLICE_MS)
+        priorities.put_back([talkers.process], priorities.LOAD_TURNS.slice_ms)
+        priorities.put_back(chat, CHAT_TURNS.slice_ms)
         return True
     wanted = ((me, priorities.CLIENTS), (talkers.process, priorities.TALKERS))
     return priorities.put_first(chat, priorities.CHAT) and all(

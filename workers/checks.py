@@ -16,6 +16,7 @@ from pathlib import Path
 from config.env import SettingError, shown
 from config.settings import Settings
 from config.urls import place_of
+from workers import scheduling
 from workers.ports import bind_fault
 from workers.redis_probe import probe
 
@@ -55,6 +56,13 @@ def check_port(name: str, host: str, port: int) -> None:
     if fault.errno == errno.EADDRINUSE:
         raise SettingError(name, f"is {port}, which another program listens on", f"stop it or set another {name}")
     raise SettingError(name, f"is {port}, which can't be listened on: {fault.strerror}", f"set another {name}")
+
+
+def check_priority(settings: Settings) -> None:
+    """Make sure that real time is permitted where it is asked for."""
+    if settings.cpu_priority == "realtime" and not scheduling.is_realtime_permitted():
+        mend = "start as root or with CAP_SYS_NICE, or leave it out"
+        raise SettingError("CPU_PRIORITY", "is realtime, which this user may not ask of the system", mend)
 
 
 def lock_data(data_dir: Path) -> int:

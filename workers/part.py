@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from workers import scheduling
 from workers.lifeline import die_with_parent
 from workers.parts import PARTS_FILE, SUPERVISOR_PID_FILE, Part, load_part
 
@@ -67,7 +68,7 @@ def await_redis(url: str, timeout_s: float) -> bool:
 
 def become(part: Part) -> None:
     """Replace this process by the part's command; its id stays."""
-    os.nice(part.niceness)
+    scheduling.take(part.turns)
     try:
         os.execvp(part.command[0], part.command)
     except OSError as fault:

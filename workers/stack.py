@@ -70,6 +70,7 @@ def prepare(environ: Mapping[str, str], table: Table = chat_parts) -> Plan:
     checks.check_folder("DATA_DIR", data_dir)
     checks.check_folder("DATA_DIR", run_dir)
     checks.check_ports(settings)
+    checks.check_priority(settings)
     checks.lock_data(data_dir)
     _check_servers(settings)
     checks.check_store(settings, own)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,12 @@ from tests.support.ports import free_port
 from tests.support.stack_process import StackProcess
 
 START_LIMIT_S = 15
+# A stack that has no right to real time: prctl(PR_CAPBSET_DROP, CAP_SYS_NICE) takes it even from root.
+WITHOUT_SYS_NICE = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(24, 23, 0, 0, 0)
+os.execv(sys.executable, [sys.executable, "-m", "workers.stack"])
+"""
 
 
 def refused(folder: Path, **environ: str) -> str:
@@ -60,6 +68,20 @@ def test_the_embedded_port_is_named_when_it_is_taken(tmp_path: Path, taken_port:
 def test_the_two_ports_must_differ(tmp_path: Path):
     port = str(free_port())
     assert refused(tmp_path, PORT=port, FLOWER_PORT=port).startswith(f"FLOWER_PORT is {port}, the same as PORT;")
+
+
+def test_real_time_that_is_not_permitted_is_refused(tmp_path: Path):
+    environ = {**os.environ, "CPU_PRIORITY": "realtime", "DATA_DIR": str(tmp_path / "var")}
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SYS_NICE],
+        env={**environ, "PORT": str(free_port()), "FLOWER_PORT": str(free_port())},
+        capture_output=True,
+        text=True,
+        timeout=START_LIMIT_S,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("CPU_PRIORITY is realtime, which this user may not ask of the system;")
 
 
 def test_an_address_of_another_machine_is_refused(tmp_path: Path):

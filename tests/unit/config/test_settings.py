@@ -56,6 +56,7 @@ PLACES = [
     ("HEARTBEAT_PING_S", "26", "web.ping_after_s"),
     ("HEARTBEAT_TIMEOUT_S", "61", "web.heartbeat_timeout_s"),
     ("FLOWER_PORT", "5556", "flower_port"),
+    ("CPU_PRIORITY", "realtime", "cpu_priority"),
     ("DATA_DIR", "elsewhere", "data_dir"),
     ("REDIS_URL", "redis://a", "redis.url"),
     ("REDIS_TIMEOUT_S", "3", "redis.socket_timeout_s"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config.settings import Settings, load_settings
 from workers.parts import GROUPS, Part, chat_parts, load_part, save_parts
+from workers.scheduling import Turns
 from workers.valkey import valkey_part
 
 
@@ -49,7 +50,7 @@ def test_web_has_its_grace_to_stop():
 
 
 def test_a_row_is_the_same_after_writing_and_reading(tmp_path: Path):
-    part = Part("x", "jobs", ("a", "b c", "%h"), 3.5, 4, 5, "SIGTERM", "/lock", ("noise",))
+    part = Part("x", "jobs", ("a", "b c", "%h"), 3.5, 4, Turns(5, 6.5), "SIGTERM", "/lock", ("noise",))
     save_parts([part], tmp_path / "parts.json")
     assert load_part("x", tmp_path / "parts.json") == part
 
@@ -66,6 +67,17 @@ def test_valkey_keeps_what_it_is_told(tmp_path: Path):
 
 
 def test_jobs_yield_to_the_web_when_cores_are_scarce():
-    niceness = {part.name: part.niceness for part in chat_parts(settings(), None)}
-    assert niceness["worker-persist"] == niceness["worker-background"] == 5
-    assert niceness["web-1"] == 0
+    turns = {part.name: part.turns for part in chat_parts(settings(), None)}
+    jobs = [turns[name] for name in ("worker-persist", "worker-background", "worker-push", "beat", "flower")]
+    assert all(each.niceness > turns["web-1"].niceness for each in jobs)
+    assert all(each.slice_ms > turns["web-1"].slice_ms > 0 for each in jobs)
+
+
+def test_who_shows_messages_is_in_real_time_where_that_is_wanted_and_nobody_else(tmp_path: Path):
+    def in_real_time(**environ: str) -> dict[str, bool]:
+        parts = chat_parts(settings(**environ), valkey_part(tmp_path, 6400))
+        return {part.name: part.turns.forks_normal for part in parts if part.turns.is_realtime}
+
+    assert in_real_time() == {}
+    # what Valkey forks writes files, and the threads of a web server hold the interpreter that all of it waits for
+    assert in_real_time(CPU_PRIORITY="realtime") == {"valkey": True, "web-1": False}
