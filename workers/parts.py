@@ -47,18 +47,17 @@ class Part:
 
 def chat_parts(settings: Settings, valkey: Part | None) -> list[Part]:
     """Return every part of the chat; `valkey` is the embedded Redis, None when there is another."""
-    is_realtime = settings.cpu_priority == "realtime"
-    # what Valkey forks writes files for seconds
-    embedded = valkey and replace(valkey, turns=replace(CHAT_TURNS, is_realtime=is_realtime, forks_normal=True))
+    turns = replace(CHAT_TURNS, is_realtime=settings.cpu_priority == "realtime")
     return [
-        *([embedded] if embedded else []),
+        # what Valkey forks writes files for seconds
+        *([replace(valkey, turns=replace(turns, forks_normal=True))] if valkey else []),
         _worker(settings, "persist", ["persist"], settings.path.worker_concurrency),
         _worker(settings, "background", ["seen", "unread", "maintenance"], 2),
         # of its own: a provider that hangs holds up nothing else
         _worker(settings, "push", ["push"], PUSH_PROCESSES),
         _job("beat", "beat", "-S", "redbeat.RedBeatScheduler", "--pidfile=", "-l", "WARNING"),
         _flower(settings),
-        *(_web(number, settings) for number in range(1, settings.web.processes + 1)),
+        *(_web(number, settings, turns) for number in range(1, settings.web.processes + 1)),
     ]
 
 
@@ -74,11 +73,10 @@ def load_part(name: str, file: Path) -> Part:
     return Part(**{**row, **own})
 
 
-def _web(number: int, settings: Settings) -> Part:
+def _web(number: int, settings: Settings, turns: Turns) -> Part:
     # soon after its start even without Redis, so that /healthz and /readyz can say what is wrong
     command = (sys.executable, "app.py")
     wait_s = int(settings.web.shutdown_grace_s) + 3
-    turns = replace(CHAT_TURNS, is_realtime=settings.cpu_priority == "realtime")
     return Part(f"web-{number}", "web", command, await_redis_s=10, stop_wait_s=wait_s, turns=turns)
 
 
