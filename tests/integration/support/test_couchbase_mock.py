@@ -31,6 +31,7 @@ TIMEOUT_S = 0.5
 CHANGE_S = 20  # until the SDK knows of another map, on a busy machine
 LEAST_DELAYED_ACK_S = 0.04  # of Linux: what a batch takes, in every try, while Nagle's algorithm is on
 COUNTS = 20
+ROUNDS_LOGGED = 20  # of reading all documents: a log that takes a while to be read
 DOCUMENTS = {f"k{number}": {"number": number} for number in range(30)}
 
 
@@ -82,10 +83,13 @@ def test_operations_are_counted_by_what_they_are_when_they_reach_a_node(couchbas
 
 def test_operations_are_counted_while_others_reach_a_node(couchbase_bucket):
     is_over = threading.Event()
+    rounds = 0
 
     def read_on() -> None:
+        nonlocal rounds
         while not is_over.is_set():
             collection.get_multi(list(DOCUMENTS))
+            rounds += 1
 
     with connected(couchbase_bucket) as collection, ThreadPoolExecutor(1) as pool:
         assert collection.insert_multi(DOCUMENTS).all_ok
@@ -93,7 +97,8 @@ def test_operations_are_counted_while_others_reach_a_node(couchbase_bucket):
         try:
             for _ in range(COUNTS):
                 with couchbase_bucket.counting() as counts:
-                    time.sleep(0.05)  # a log that takes a while to be read
+                    until = rounds + ROUNDS_LOGGED
+                    eventually(lambda until=until: rounds >= until)  # type: ignore[misc]
                 assert set(counts) == {"GET"}
         finally:
             is_over.set()
