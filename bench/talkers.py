@@ -1,19 +1,22 @@
 """`python -m bench.talkers`: people who talk while others are measured, in a process of their own.
 
-What they hear is thrown away inside the kernel, ten times a second and client, so that listening costs the machine
-next to nothing. Orders come as lines of JSON: first who there is (`Cast`), then `true` to talk, `false` to pause;
-each is answered by a line when it is obeyed. Some come and go meanwhile: the answer to `false` tells when.
+Each begins at a moment of its own, as people do who know nothing of each other. What they hear is thrown away in
+the kernel, ten times a second and client, so that listening costs the machine next to nothing. Orders come as lines
+of JSON: first who there is (`Cast`), then `true` to talk, `false` to pause; each is answered by a line when it is
+obeyed. Some come and go meanwhile: the answer to `false` tells when.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import random
 import select
 import signal
 import socket
 import sys
 import time
+from collections import deque
 from dataclasses import asdict, dataclass, field
 from subprocess import PIPE, Popen
 from typing import Any
@@ -25,8 +28,9 @@ from bench.priorities import give_way
 from bench.socket_client import dial, frame, join
 from workers.lifeline import tied_to_me
 
-TICK_S = 0.005
-TICKS_A_ROUND = 20  # a socket is emptied once a round
+TICK_S = 0.001  # how late a message may be
+TICKS_A_ROUND = 100  # a socket is emptied once a round
+SEED = 20  # the same moments in every run
 VISIT_EVERY_S, VISIT_S = 1.0, 2.0
 CONTENT = "Shall we meet at noon, by the fountain?"
 NOWHERE = bytearray(RECEIVE_BYTES)
@@ -64,6 +68,7 @@ class Talking:
         self._cast = cast
         self._every_s = 1 / cast.per_s
         self._talkers = [self._enter(number, *each) for number, each in enumerate(cast.talkers)]
+        self._turns: deque[_Talker] = deque()  # whose turn it is to talk, soonest first
         self._numbers = itertools.count(10_000_000)  # all of the same length
         self._waiting = list(cast.visitors)
         self._there: list[tuple[float, str, socket.socket]] = []
@@ -72,8 +77,10 @@ class Talking:
     def talk(self) -> Visits:
         """Talk until an order comes."""
         visits, begun = Visits(), time.monotonic()
-        for number, each in enumerate(self._talkers):
-            each.due_at = begun + number / len(self._talkers) * self._every_s
+        moments = random.Random(SEED)
+        for each in self._talkers:
+            each.due_at = begun + moments.random() * self._every_s
+        self._turns = deque(sorted(self._talkers, key=lambda each: each.due_at))
         visit_at = begun + VISIT_EVERY_S
         for tick in itertools.count():
             self._send(time.monotonic())
@@ -105,11 +112,12 @@ class Talking:
         return _Talker(sock, whole[: whole.index(temp_id.encode()) + len(temp_id)], 0.0)
 
     def _send(self, now: float) -> None:
-        for each in self._talkers:
-            if each.due_at <= now:
-                each.sock.send(b'%b%d"}}' % (each.head, next(self._numbers)))
-                each.due_at += self._every_s
-                self.sent += 1
+        while self._turns[0].due_at <= now:
+            each = self._turns[0]
+            each.sock.send(b'%b%d"}}' % (each.head, next(self._numbers)))
+            each.due_at += self._every_s
+            self._turns.rotate(-1)
+            self.sent += 1
 
     def _empty(self, part: int) -> None:
         for each in self._talkers[part::TICKS_A_ROUND]:
