@@ -20,6 +20,7 @@ import redis
 from chat.broker import keys
 from chat.broker.wake import wake_drain
 from chat.model.device import DeviceKind
+from tests.support.chat_system import paced
 from tests.support.push.script import HANG
 from tests.support.push_field import PushField, push_field
 from tests.support.valkey import ValkeyProcess
@@ -101,11 +102,10 @@ class Stopwatch:
     def times_ms(self, field: PushField, room_id: str) -> list[float]:
         """Send some messages at a steady pace and return how long each took."""
         began: dict[int, float] = {}
-        for _ in range(MESSAGES_PER_ROUND):
+        for _ in paced(MESSAGES_PER_ROUND, PAUSE_S):
             at = time.perf_counter()
             began[field.send(room_id, "ann")] = at
             wake_drain(field.client, field.send_drain)
-            time.sleep(PAUSE_S)  # the pace of the messages
         eventually(lambda: all((room_id, seq) in self._confirmed for seq in began), timeout_s=30)
         return [(self._confirmed[room_id, seq] - at) * 1000 for seq, at in list(began.items())[WARM_UP:]]
 

@@ -71,7 +71,7 @@ def half_handshakes(port: int, until: float, told: Told) -> None:
                 held[-1].send(half)
                 told["begun"] += 1
             else:
-                time.sleep(PIECE_S)  # all are held: look again for refused ones
+                _await_refusal(held, until)
         told["held at the end"] = len(held)
 
 
@@ -178,6 +178,14 @@ def _close_code(raw: RawClient) -> int:
     except (OSError, EOFError):
         return 1006
     return int.from_bytes(payload[:2])
+
+
+def _await_refusal(held: list[RawClient], until: float) -> None:
+    """Wait until the server answers one of these, or ends it, or the time is over."""
+    poller = select.poll()
+    for each in held:
+        poller.register(each.sock, select.POLLIN)
+    poller.poll(max(0.0, until - time.monotonic()) * 1000)
 
 
 def _is_over(raw: RawClient) -> bool:
