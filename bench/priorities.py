@@ -24,9 +24,8 @@ from workers.scheduling import Turns, ask_for_slice, take
 CLIENTS, CHAT, TALKERS = 20, 10, 5  # who only makes load comes last
 MEASURED_SLICE_MS = 0.1  # who measures reads what came when it came
 LOAD_TURNS = Turns(niceness=19, slice_ms=100)
-OWN_GROUP = Path(
-    "/proc/self/autogroup"
-)  # of a session, where sessions share the processors before their processes do
+# of this session, where sessions share the processors before their processes do
+OWN_GROUP = Path("/proc/self/autogroup")
 
 
 def put_first(processes: Iterable[psutil.Process], priority: int) -> bool:
